@@ -1,0 +1,124 @@
+"""A model as a folder: `model.json`, arrays as safetensors, and whatever files the kind adds. No pickle.
+
+Why: a folder that anyone can read, that says what is in it, that a truncated copy cannot pass for, and that is
+there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stancemap.errors import ModelError, explain
+
+FORMAT = 1
+HEAD = "model.json"
+ARRAYS = "arrays.safetensors"
+
+
+def write_bundle(
+    folder: Path,
+    head: Mapping[str, Any],
+    arrays: dict[str, NDArray[Any]],
+    extra: Callable[[Path], None],
+) -> None:
+    """Write a bundle beside its place, then move it there."""
+    from safetensors.numpy import save_file
+
+    with replacing(folder) as draft:
+        save_file({name: np.ascontiguousarray(array) for name, array in sorted(arrays.items())}, draft / ARRAYS)
+        extra(draft)
+        files = {path.name: {"bytes": path.stat().st_size, "sha256": digest(path)} for path in sorted(draft.iterdir())}
+        write_json(draft / HEAD, {"format": FORMAT, **head, "files": files})
+
+
+def read_bundle(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Read the head and the arrays of a bundle; sizes of all files are checked, hashes by `verify`."""
+    from safetensors.numpy import load_file
+
+    head = read_head(folder)
+    for name, known in head["files"].items():
+        path = folder / name
+        size = path.stat().st_size if path.is_file() else None
+        if size != known["bytes"]:
+            state = "is missing" if size is None else f"has {size:,} bytes instead of {known['bytes']:,}"
+            then = "The copy was cut short: fit the model again, or copy the folder afresh"
+            raise ModelError(explain(f"The model file {path} {state}", then=then))
+    return head, load_file(folder / ARRAYS)
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """Read `model.json`, refusing what is no bundle and what a newer stancemap wrote."""
+    path = folder / HEAD
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+        written = head["format"]
+    except FileNotFoundError:
+        then = "Pass a folder such as models/withdrawal/ngram, a models:/ address, or train with `dvc repro`"
+        raise ModelError(explain(f"{folder} is no model: it holds no {HEAD}", then=then)) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
+        raise ModelError(explain(f"{path} cannot be read: {error}", then="Fit the model again")) from None
+    if written != FORMAT:
+        allowed = f"format {FORMAT}"
+        then = "Upgrade stancemap, or fit the model again"
+        raise ModelError(explain(f"{folder} is of another format", got=written, allowed=allowed, then=then))
+    loaded: dict[str, Any] = head
+    return loaded
+
+
+def verify(folder: Path) -> None:
+    """Compare every file of a bundle with its recorded sha256.
+
+    Raises
+    ------
+    ModelError
+        When a file was changed after it was written.
+    """
+    for name, known in read_head(folder)["files"].items():
+        if digest(folder / name) != known["sha256"]:
+            raise ModelError(explain(f"The model file {folder / name} was changed", then="Fit the model again"))
+
+
+def fingerprint(folder: Path) -> str:
+    """The sha256 of `model.json`, which holds the sha256 of every other file."""
+    return digest(folder / HEAD)
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a file, in hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON in one move: readers see the old file or the new one, never half of one."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+@contextmanager
+def replacing(folder: Path) -> Iterator[Path]:
+    """A fresh folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
