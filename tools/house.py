@@ -27,8 +27,11 @@ LAYERS = (
     ("registry",),
     ("report",),
     ("card",),
-    ("metrics", "splits", "repair", "calibration"),
+    ("metrics",),
+    ("splits", "repair", "calibration"),
+    ("prepared",),
     ("datasets.*",),
+    ("kinds",),
     ("models.*",),
     ("heads",),
     ("export",),
@@ -39,7 +42,7 @@ LAYERS = (
     ("examples",),
     ("config",),
     ("project",),
-    ("progress",),
+    ("progress", "threads"),
     ("errors",),
 )
 MLFLOW_HOMES = {"tracking", "serving"}

@@ -54,10 +54,10 @@ class LinearHead:
         estimator = LogisticRegression(C=c, max_iter=2000, random_state=seed)
         folds = _folds(y, groups, seed)
         logits = cross_val_predict(estimator, features, y, cv=folds, method="decision_function")
-        temperature = best_temperature(logits, y)
+        temperature = best_temperature(_per_class(logits.reshape(len(y), -1), axis=1), y)
         fitted = estimator.fit(features, y)
-        weights = np.asarray(fitted.coef_, dtype=np.float64) / temperature
-        biases = np.asarray(fitted.intercept_, dtype=np.float64) / temperature
+        weights = _per_class(np.asarray(fitted.coef_, dtype=np.float64), axis=0) / temperature
+        biases = _per_class(np.asarray(fitted.intercept_, dtype=np.float64), axis=0) / temperature
         return cls(weights, biases, temperature)
 
     def logits(self, features: Any) -> Floats:
@@ -73,6 +73,11 @@ class LinearHead:
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Take back what `arrays` gave."""
         return cls(arrays["weights"], arrays["biases"], float(arrays["temperature"][0]))
+
+
+def _per_class(found: Floats, axis: int) -> Floats:
+    """Scikit-learn gives two classes one column, the odds of the second; the first then has none."""
+    return found if found.shape[axis] > 1 else np.concatenate([np.zeros_like(found), found], axis=axis)
 
 
 def best_temperature(logits: Floats, y: NDArray[np.int64]) -> float:

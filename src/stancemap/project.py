@@ -50,12 +50,16 @@ class Project:
         return self.root / "models" / dataset / model
 
     def reports(self, dataset: str) -> Path:
-        """What `evaluate` and `select` write."""
+        """What `select` writes."""
         return self.root / "reports" / dataset
+
+    def report(self, dataset: str, model: str) -> Path:
+        """What `evaluate` writes."""
+        return self.reports(dataset) / "models" / model
 
     def champion(self, dataset: str) -> Path:
         """What `track` leaves for `predict`: which registered version is live, and where its files lie."""
-        return self.root / "models" / dataset / "champion.json"
+        return self.home / "mlartifacts" / f"{dataset}-champion.json"
 
     @property
     def home(self) -> Path:

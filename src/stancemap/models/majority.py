@@ -45,7 +45,8 @@ class Majority(StanceModel):
         return share
 
     def _logits(self, frame: Frame) -> Floats:
-        return np.log(np.stack([self.shares_.get(target, self.overall_) for target in frame["target"]]))
+        logs: Floats = np.log(np.stack([self.shares_.get(target, self.overall_) for target in frame["target"]]))
+        return logs
 
     def _state(self) -> State:
         shares = np.stack([self.overall_, *self.shares_.values()])

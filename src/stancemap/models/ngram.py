@@ -2,7 +2,7 @@
 
 Why: the strongest system of SemEval-2016 Task 6 was an n-gram SVM (Mohammad et al. 2017, "Stance and Sentiment
 in Tweets", section 5), and it fits in seconds. One classifier for each target, as there, starves when a corpus
-has hundreds of targets; so every n-gram has one weight for all targets and one more for each frequent target
+has hundreds of targets; so every n-gram has one weight for all targets, and every word n-gram one more for each frequent target
 (Daumé 2007, "Frustratingly Easy Domain Adaptation"), and the penalty decides between them.
 """
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Ge, Gt
 from numpy.typing import NDArray
-from pydantic import Field
 
 from stancemap.heads import LinearHead
 from stancemap.models.base import Floats, Frame, StanceModel, State
@@ -32,7 +32,7 @@ class Ngram(StanceModel):
     ----------
     c : float, default 3.0
         Inverse strength of the L2 penalty.
-    min_rows : int, default 2
+    min_rows : int, default 3
         An n-gram in fewer rows is left out.
     target_rows : int, default 100
         A target with fewer rows gets no weights of its own.
@@ -49,10 +49,10 @@ class Ngram(StanceModel):
 
     def __init__(
         self,
-        c: Annotated[float, Field(gt=0)] = 3.0,
-        min_rows: Annotated[int, Field(ge=1)] = 2,
-        target_rows: Annotated[int, Field(ge=1)] = 100,
-        seed: Annotated[int, Field(ge=0)] = 0,
+        c: Annotated[float, Gt(0)] = 3.0,
+        min_rows: Annotated[int, Ge(1)] = 3,
+        target_rows: Annotated[int, Ge(1)] = 100,
+        seed: Annotated[int, Ge(0)] = 0,
     ) -> None:
         self.c = c
         self.min_rows = min_rows
@@ -74,10 +74,10 @@ class Ngram(StanceModel):
     def _features(self, frame: Frame) -> Any:
         from scipy.sparse import csr_array, diags_array, hstack  # noqa: PLC0415
 
-        shared = hstack([vectorizer.transform(frame["text"]) for vectorizer in self.vectorizers_.values()])
+        shared = {name: vectorizer.transform(frame["text"]) for name, vectorizer in self.vectorizers_.items()}
         targets = np.asarray(list(frame["target"]))
-        own = [diags_array((targets == target).astype(np.float64)) @ shared for target in self.targets_]
-        return csr_array(hstack([shared, *own], format="csr"))
+        own = [diags_array((targets == target).astype(np.float64)) @ shared["word"] for target in self.targets_]
+        return csr_array(hstack([*shared.values(), *own], format="csr"))
 
     def _logits(self, frame: Frame) -> Floats:
         return self.head_.logits(self._features(frame))

@@ -1,0 +1,149 @@
+"""The command line: the only place that prints or exits. One command for each stage, and `predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from stancemap.errors import StancemapError
+from stancemap.progress import Advance, show_with
+from stancemap.project import require
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    add_completion=False,
+    help="""Who stands where, sentence by sentence.
+
+    `dvc repro` runs the stages **prepare → fit → evaluate → select → track**; each is a command here too.
+    `stancemap predict` answers with the registered champion:
+
+        stancemap predict "Parliament asked the government to end the presence of foreign troops."
+
+        stancemap predict article.txt
+
+        stancemap predict rows.csv --text-column sentence --output answers.csv""",
+)
+out = Console()
+err = Console(stderr=True)
+
+DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A config in configs/datasets, such as withdrawal.")]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A config in configs/models, such as ngram.")]
+
+
+@app.command()
+def prepare(dataset: DatasetName) -> None:
+    """Repair text, validate every row, find duplicates, split by document."""
+    from stancemap.stages.prepare import prepare as run
+
+    audit = run(require(), dataset)
+    rows = [["split", *audit["label"]]]
+    rows += [[name, *(str(counts.get(label, 0)) for label in audit["label"])] for name, counts in audit["split"].items()]
+    _print_table(rows, f"{audit['rows']} rows, {audit['documents']} documents, leakage {audit['leakage']}")
+
+
+@app.command()
+def fit(dataset: DatasetName, model: ModelName) -> None:
+    """Fit one model on the training split and save it without pickle."""
+    from stancemap.stages.fit import fit as run
+
+    run(require(), dataset, model)
+    out.print(f"fitted {model} on {dataset}")
+
+
+@app.command()
+def evaluate(
+    dataset: DatasetName,
+    model: ModelName,
+    file: Annotated[
+        Optional[Path],
+        typer.Option(help="Score the model on this labelled file instead, and write nothing but the answer."),
+    ] = None,
+) -> None:
+    """Score a fitted model: every number with its n and its interval."""
+    from stancemap.stages.evaluate import evaluate as run
+    from stancemap.stages.evaluate import evaluate_file
+
+    if file is not None:
+        found = evaluate_file(require(), dataset, model, file)
+        _print_scores({"file": found}, model)
+    else:
+        _print_scores(run(require(), dataset, model), model)
+
+
+@app.command()
+def select(dataset: DatasetName) -> None:
+    """Name the best model on validation, and how sure that is."""
+    from stancemap.stages.select import select as run
+
+    found = run(require(), dataset)
+    rows = [["behind the champion", found["metric"], "95 % interval", "sure"]]
+    rows += [
+        [one["model"], f"{one['behind']:+.3f}", f"[{one['low']:+.3f}, {one['high']:+.3f}]", f"{one['sure']:.1%}"]
+        for one in found["others"]
+    ]
+    _print_table(rows, f"champion: {found['champion']} (validation, n = {found['n']})")
+
+
+@app.command()
+def track(dataset: DatasetName) -> None:
+    """Make MLflow match the files, register the models, move the aliases; safe to run again."""
+    from stancemap.stages.track import track as run
+
+    for line in run(require(), dataset):
+        out.print(line)
+
+
+def _print_scores(metrics: dict[str, Any], model: str) -> None:
+    from stancemap.report import leaderboard
+
+    for split, found in metrics.items():
+        _print_table(leaderboard({model: {split: found}}, split), split)
+        head = ["label", "precision", "recall", "f1", "n"]
+        rows = [
+            [label, *(f"{one[key]:.3f}" for key in head[1:-1]), f"{one['n']:.0f}"]
+            for label, one in found["per_class"].items()
+        ]
+        _print_table([head, *rows], None)
+
+
+def _print_table(rows: list[list[str]], title: str | None) -> None:
+    table = Table(*rows[0], title=title, title_justify="left")
+    for row in rows[1:]:
+        table.add_row(*row)
+    out.print(table)
+
+
+@contextmanager
+def _bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
+    """A progress bar on standard error: bytes for downloads, a count for the rest, a spinner when unbounded."""
+    count = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+    known = (BarColumn(), *count, TimeRemainingColumn()) if total else (SpinnerColumn(),)
+    columns = (TextColumn("{task.description}"), *known, TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        job = progress.add_task(description, total=total)
+        yield lambda step: progress.advance(job, step)
+
+
+def main() -> None:
+    """Run the command line; errors made for people are printed without a traceback."""
+    if err.is_terminal:
+        show_with(_bar)
+    try:
+        app(standalone_mode=True)
+    except StancemapError as error:
+        err.print(f"stancemap: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        err.print("stancemap: stopped; finished steps are kept, the same command goes on from there")
+        sys.exit(130)

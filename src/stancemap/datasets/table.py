@@ -1,0 +1,47 @@
+"""`table`: CSV, TSV or Parquet, by the file's ending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stancemap.errors import DataError, explain
+from stancemap.examples import RawRow
+
+ENDINGS = {".csv": ",", ".tsv": "\t", ".parquet": None}
+
+
+def read_file(path: Path) -> Iterator[RawRow]:
+    """Yield `(file:row, columns)`; empty cells of a CSV are missing values."""
+    table = read_table(path)
+    for number, row in enumerate(table.to_dict("records"), start=1):
+        yield f"{path.name}:row {number}", {name: value for name, value in row.items() if value is not None}
+
+
+def read_table(path: Path) -> Any:
+    """A pandas DataFrame of a CSV, TSV or Parquet file; every cell of a CSV is a string or None.
+
+    Raises
+    ------
+    DataError
+        When the ending is unknown, or the file cannot be read as what it says it is.
+    """
+    import pandas as pd
+
+    if path.suffix.lower() not in ENDINGS:
+        raise DataError(explain(f"{path} is no table that can be read", allowed=", ".join(ENDINGS)))
+    separator = ENDINGS[path.suffix.lower()]
+    try:
+        if separator is None:
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = f"{path} is not UTF-8: byte {error.object[error.start]:#04x} at position {error.start}"
+        raise DataError(explain(wrong, then="Save the file as UTF-8")) from None
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(explain(f"{path} cannot be read as {path.suffix.lower()[1:]}: {reason}")) from None
+    empty = table.isna() | (table == "" if separator else False)
+    return table.astype(object).mask(empty, None)

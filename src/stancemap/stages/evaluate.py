@@ -1,0 +1,140 @@
+"""`evaluate`: score one model on validation and test, with intervals, slices and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stancemap.bundle import replacing, write_json
+from stancemap.calibration import reliability
+from stancemap.config import Dataset, Pipeline, read
+from stancemap.datasets.base import read_raw
+from stancemap.examples import parse_rows
+from stancemap.kinds import open_model
+from stancemap.metrics import Scored, per_class, score
+from stancemap.models.base import StanceModel
+from stancemap.prepared import columns_of, load_prepared
+from stancemap.progress import task
+from stancemap.project import Project
+from stancemap.repair import check_text, repair
+from stancemap.report import draw_confusion, draw_reliability, draw_slices, write_csv
+from stancemap.threads import pinned
+
+Columns = dict[str, list[Any]]
+SLICES = ("target", "genre", "tags")
+SMALLEST = 20  # rows of a slice worth a score
+
+
+def evaluate(project: Project, dataset_name: str, model_name: str) -> dict[str, Any]:
+    """Write `reports/DATASET/MODEL/`: metrics.json, predictions, tables for plots, and PNGs.
+
+    Returns
+    -------
+    dict
+        The content of metrics.json, by split.
+    """
+    pipeline = read(project.pipeline_file, Pipeline)
+    model, _ = open_model(project.model(dataset_name, model_name))
+    prepared = load_prepared(project, dataset_name)
+    metrics: dict[str, Any] = {}
+    report = project.report(dataset_name, model_name)
+    with replacing(report / "details") as details, pinned(pipeline.threads):
+        for split in ("validation", "test"):
+            columns = columns_of(prepared[split])
+            with task(f"scoring {model_name} on {split}"):
+                scored = scored_by(model, columns)
+                metrics[split] = _metrics(scored, model, pipeline)
+            _write_predictions(details / f"predictions-{split}.parquet", columns, scored, model)
+        _write_plots(report, details, columns, scored, model)
+    write_json(report / "metrics.json", metrics)
+    return metrics
+
+
+def evaluate_file(project: Project, dataset_name: str, model_name: str, path: Path) -> dict[str, Any]:
+    """Score a fitted model on another labelled file, read as the dataset's own files are; nothing is written."""
+    pipeline = read(project.pipeline_file, Pipeline)
+    dataset = read(project.dataset_file(dataset_name), Dataset)
+    model, _ = open_model(project.model(dataset_name, model_name))
+    rows = ((where, _known(raw, dataset)) for where, raw in read_raw(_only(dataset, path), path.parent))
+    examples = parse_rows(rows, dataset, check_text)
+    columns: Columns = {key: [getattr(example, key) for example in examples] for key in ("target", "label", "document")}
+    columns |= {"text": [repair(example.text).text for example in examples]}
+    columns |= {key: [getattr(example, key) for example in examples] for key in ("genre", "tags")}
+    with pinned(pipeline.threads):
+        scored = scored_by(model, columns)
+    return {**_metrics(scored, model, pipeline), "slices": slices(columns, scored, model)}
+
+
+def _only(dataset: Dataset, path: Path) -> Dataset:
+    reader = "jsonl" if path.suffix == ".jsonl" else "table"
+    return dataset.model_copy(update={"files": (path.name,), "reader": reader})
+
+
+def _known(raw: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """A foreign file may carry further columns; tags and coders of its own are no reason to refuse it."""
+    needed = {dataset.columns.text, dataset.columns.label, dataset.columns.target, dataset.columns.document}
+    kept = needed | {dataset.columns.id, dataset.columns.genre}
+    return {key: value for key, value in raw.items() if key in kept}
+
+
+def scored_by(model: StanceModel, columns: Columns) -> Scored:
+    """A model's probabilities beside the truth."""
+    index = {str(label): number for number, label in enumerate(model.classes_)}
+    documents = {document: number for number, document in enumerate(dict.fromkeys(columns["document"]))}
+    return Scored(
+        np.array([index[label] for label in columns["label"]], dtype=np.int64),
+        model.predict_proba({"text": columns["text"], "target": columns["target"]}),
+        np.array([documents[document] for document in columns["document"]], dtype=np.int64),
+    )
+
+
+def _metrics(scored: Scored, model: StanceModel, pipeline: Pipeline) -> dict[str, Any]:
+    found = score(scored, pipeline.bootstrap, pipeline.seed)
+    return {**found, "per_class": per_class(scored, [str(label) for label in model.classes_])}
+
+
+def slices(columns: Columns, scored: Scored, model: StanceModel) -> list[dict[str, Any]]:
+    """Macro-F1 and n of every target, genre and tag with enough rows."""
+    table = []
+    for kind in SLICES:
+        values = columns[kind]
+        for value in sorted({one for cell in values for one in _cell(cell)}):
+            rows = np.array([row for row, cell in enumerate(values) if value in _cell(cell)], dtype=np.int64)
+            if len(rows) >= SMALLEST:
+                part = scored.take(rows)
+                found = per_class(part, [str(label) for label in model.classes_])
+                there = [one["f1"] for one in found.values() if one["n"]]
+                table.append({"slice": kind, "value": value, "n": len(rows), "macro_f1": round(float(np.mean(there)), 6)})
+    return table
+
+
+def _cell(cell: Any) -> Sequence[str]:
+    return cell if isinstance(cell, list) else [str(cell)]
+
+
+def _write_predictions(path: Path, columns: Columns, scored: Scored, model: StanceModel) -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({key: columns[key] for key in ("id", "document", "target", "label")})
+    for number, label in enumerate(model.classes_):
+        table[f"p({label})"] = scored.probabilities[:, number]
+    table.to_parquet(path, index=False)
+
+
+def _write_plots(report: Path, details: Path, columns: Columns, scored: Scored, model: StanceModel) -> None:
+    """Tables for `dvc plots`, and PNGs for people without it; all of the test split."""
+    classes = [str(label) for label in model.classes_]
+    pairs = [
+        {"actual": classes[true], "predicted": classes[said]}
+        for true, said in zip(scored.y.tolist(), scored.predicted.tolist(), strict=True)
+    ]
+    table, found = reliability(scored.probabilities, scored.y), slices(columns, scored, model)
+    write_csv(report / "confusion.csv", pairs)
+    write_csv(report / "reliability.csv", table)
+    write_csv(report / "slices.csv", found)
+    draw_confusion(details / "confusion.png", scored, classes)
+    draw_reliability(details / "reliability.png", table)
+    draw_slices(details / "slices.png", found)

@@ -1,0 +1,140 @@
+"""`prepare`: repair, validate, find duplicates, split. What every later stage may rely on is established here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stancemap.bundle import replacing, write_json
+from stancemap.config import Dataset, Pipeline, read
+from stancemap.datasets.base import read_raw
+from stancemap.errors import DataError, explain
+from stancemap.examples import Example, parse_rows
+from stancemap.progress import task
+from stancemap.project import Project
+from stancemap.repair import Repaired, check_text, repair
+from stancemap.splits import NAMES, groups_of, leaks, near_duplicates, split_rows
+
+Pair = tuple[int, int, float]
+AUDIT = "audit.json"
+
+
+def prepare(project: Project, name: str) -> dict[str, Any]:
+    """Turn a dataset's raw files into `data/prepared/NAME/{train,validation,test}.parquet` and `audit.json`.
+
+    Returns
+    -------
+    dict
+        The audit: counts, lengths, mends, duplicates, and the leakage check.
+
+    Raises
+    ------
+    DataError
+        When a row is wrong, the same text and target stand twice, or the corpus is too small to split.
+    """
+    pipeline = read(project.pipeline_file, Pipeline)
+    dataset = read(project.dataset_file(name), Dataset)
+    with task(f"reading {name}"):
+        examples = parse_rows(read_raw(dataset, project.raw(name)), dataset, check_text)
+        mended = [repair(example.text) for example in examples]
+        targets = [repair(example.target).text for example in examples]
+    texts = [one.text for one in mended]
+    _refuse_twins(examples, texts, targets)
+    with task("finding near-duplicates"):
+        pairs = near_duplicates(texts, pipeline.duplicates)
+    groups = groups_of([example.document for example in examples], pairs)
+    parts = split_rows([example.label for example in examples], groups, pipeline.split, pipeline.seed)
+    rows = [_row(example, one, target) for example, one, target in zip(examples, mended, targets, strict=True)]
+    audit = {
+        **_counts(examples, parts),
+        "words": _words(examples, texts),
+        "mends": dict(Counter(mend for one in mended for mend in one.mends).most_common()),
+        "duplicates": _duplicates(examples, texts, pairs),
+        "groups": len(set(groups.tolist())),
+        "leakage": leaks(parts, groups),
+    }
+    with replacing(project.prepared(name)) as folder:
+        _write(folder, rows, parts, dataset)
+        write_json(folder / AUDIT, audit)
+    return audit
+
+
+def _row(example: Example, mended: Repaired, target: str) -> dict[str, Any]:
+    return {
+        **example.model_dump(),
+        "text": mended.text,
+        "raw_text": mended.raw,
+        "mends": list(mended.mends),
+        "target": target,
+    }
+
+
+def _refuse_twins(examples: Sequence[Example], texts: Sequence[str], targets: Sequence[str]) -> None:
+    """The same text may stand twice only with two targets."""
+    seen: dict[tuple[str, str], Example] = {}
+    faults = []
+    for example, text, target in zip(examples, texts, targets, strict=True):
+        twin = seen.setdefault((text, target), example)
+        if twin is not example:
+            relation = "with another label" if twin.label != example.label else "with the same label"
+            faults.append(explain(f"{example.id} repeats the text and target of {twin.id} {relation}", got=text))
+    if faults:
+        raise DataError("\n".join([*faults[:20], "Drop one row of each pair."]))
+
+
+def _counts(examples: Sequence[Example], parts: Sequence[str]) -> dict[str, Any]:
+    def by(key: str, among: Sequence[Example]) -> dict[str, int]:
+        return dict(Counter(str(getattr(example, key)) for example in among).most_common())
+
+    coded = [example for example in examples if len(example.coders) > 1]
+    return {
+        "rows": len(examples),
+        "documents": len({example.document for example in examples}),
+        "label": by("label", examples),
+        "split": {
+            name: by("label", [example for example, part in zip(examples, parts, strict=True) if part == name])
+            for name in NAMES
+        },
+        "target": by("target", examples),
+        "genre": by("genre", examples),
+        "tag": dict(Counter(tag for example in examples for tag in example.tags).most_common()),
+        "coded_twice": {"rows": len(coded), "disagree": sum(len(set(example.coders)) > 1 for example in coded)},
+    }
+
+
+def _words(examples: Sequence[Example], texts: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Quantiles of the number of words, in all and by label."""
+    lengths = np.array([len(text.split()) for text in texts])
+    labels = np.array([example.label for example in examples])
+    marks = {"min": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "max": 1.0}
+    among = {"all": lengths, **{str(label): lengths[labels == label] for label in sorted(set(labels.tolist()))}}
+    return {key: {mark: int(np.quantile(some, q)) for mark, q in marks.items()} for key, some in among.items()}
+
+
+def _duplicates(examples: Sequence[Example], texts: Sequence[str], pairs: Sequence[Pair]) -> dict[str, Any]:
+    exact = [pair for pair in pairs if texts[pair[0]] == texts[pair[1]]]
+    conflicts = [
+        [examples[left].id, examples[right].id, cosine]
+        for left, right, cosine in pairs
+        if examples[left].target == examples[right].target and examples[left].label != examples[right].label
+    ]
+    return {"near_pairs": len(pairs), "same_text_two_targets": len(exact), "near_with_other_label": conflicts}
+
+
+def _write(folder: Path, rows: Sequence[dict[str, Any]], parts: Sequence[str], dataset: Dataset) -> None:
+    """One Parquet file for each part, carrying the features that `datasets` restores."""
+    from datasets import ClassLabel, Features, List, Value
+    from datasets import Dataset as Rows
+
+    text, texts = Value("string"), List(Value("string"))
+    schema = {"id": text, "text": text, "raw_text": text, "mends": texts, "target": text}
+    schema |= {"label": ClassLabel(names=list(dataset.classes)), "holder": text, "document": text}
+    features = Features(schema | {"genre": text, "tags": texts, "coders": texts})
+    for name in NAMES:
+        chosen = [row for row, part in zip(rows, parts, strict=True) if part == name]
+        columns = {key: [row[key] for row in chosen] for key in features}
+        Rows.from_dict(columns, features=features).to_parquet(folder / f"{name}.parquet")

@@ -1,0 +1,88 @@
+"""`select`: the best model of this run on validation, and how sure that is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from stancemap.bundle import write_json
+from stancemap.config import Pipeline, read
+from stancemap.errors import ConfigError, DataError, explain, nearest
+from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, interval, resamples
+from stancemap.project import Project
+from stancemap.report import leaderboard, markdown
+
+
+def select(project: Project, dataset: str) -> dict[str, Any]:
+    """Compare the models of `pipeline.yaml` on validation and write `reports/DATASET/selection.json`.
+
+    The paired bootstrap of documents (Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical
+    Significance in NLP") gives the probability that the winner beats each of the others.
+
+    Raises
+    ------
+    ConfigError
+        When the metric is unknown.
+    DataError
+        When a model was not evaluated.
+    """
+    pipeline = read(project.pipeline_file, Pipeline)
+    if pipeline.metric not in METRICS:
+        allowed = nearest(pipeline.metric, METRICS)
+        raise ConfigError(explain(f"{project.pipeline_file}: unknown metric", got=pipeline.metric, allowed=allowed))
+    scored = {model: _predictions(project, dataset, model) for model in pipeline.models}
+    sign = -1 if pipeline.metric in LOWER_IS_BETTER else 1
+    metric = METRICS[pipeline.metric]
+    ranked = sorted(scored, key=lambda model: -sign * metric(scored[model]))
+    first = scored[ranked[0]]
+    drawn = resamples(first.documents, pipeline.bootstrap, pipeline.seed)
+    best = np.array([metric(first.take(rows)) for rows in drawn])
+    others = []
+    for model in ranked[1:]:
+        gaps = sign * (best - np.array([metric(scored[model].take(rows)) for rows in drawn]))
+        low, high = interval(gaps.tolist(), pipeline.bootstrap.level)
+        gap = sign * (metric(first) - metric(scored[model]))
+        others.append(
+            {"model": model, "behind": round(gap, 6), "low": low, "high": high, "sure": round(float((gaps > 0).mean()), 4)}
+        )
+    selection = {
+        "metric": pipeline.metric,
+        "split": "validation",
+        "n": len(first.y),
+        "champion": ranked[0],
+        "challenger": ranked[1] if len(ranked) > 1 else None,
+        "others": others,
+    }
+    _write(project, dataset, pipeline, selection)
+    return selection
+
+
+def read_metrics(project: Project, dataset: str, model: str) -> dict[str, Any]:
+    """What `evaluate` measured of a model."""
+    path = project.report(dataset, model) / "metrics.json"
+    if not path.is_file():
+        then = f"Run `stancemap evaluate {dataset} {model}`"
+        raise DataError(explain(f"The model {model} was not evaluated on {dataset}", then=then))
+    measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return measured
+
+
+def _predictions(project: Project, dataset: str, model: str) -> Scored:
+    import pandas as pd
+
+    read_metrics(project, dataset, model)
+    table = pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+    columns = [name for name in table.columns if name.startswith("p(")]
+    classes = {name[2:-1]: number for number, name in enumerate(columns)}
+    documents = pd.factorize(table["document"])[0]
+    y = table["label"].map(classes).to_numpy(np.int64)
+    return Scored(y, table[columns].to_numpy(np.float64), documents.astype(np.int64))
+
+
+def _write(project: Project, dataset: str, pipeline: Pipeline, selection: dict[str, Any]) -> None:
+    folder = project.reports(dataset)
+    metrics = {model: read_metrics(project, dataset, model) for model in pipeline.models}
+    (folder / "leaderboard.md").write_text(markdown(leaderboard(metrics)) + "\n", encoding="utf-8")
+    write_json(folder / "selection.json", selection)
