@@ -1,0 +1,179 @@
+"""`predict` and `load`: the face of stancemap.
+
+Why: one call, no set-up. The answering process imports neither torch, transformers, mlflow nor datasets when the
+champion is at hand; texts are repaired here exactly as `prepare` repaired the training rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from stancemap.bundle import HEAD
+from stancemap.errors import InputError, explain
+from stancemap.kinds import open_model
+from stancemap.models.base import StanceModel
+from stancemap.registry import resolve
+from stancemap.repair import check_text, repair
+
+SHOWN = 20
+_loaded: dict[tuple[Path, int], tuple[StanceModel, dict[str, Any]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Where the holder of a sentence stands on a target.
+
+    Attributes
+    ----------
+    label : str
+        The likeliest label, by the dataset's own name.
+    probabilities : dict of str to float
+        The probability of each label; they sum to 1.
+    target : str
+        What the stance is about.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    target: str
+
+
+def load(model: str | Path | None = None) -> StanceModel:
+    """Open a model: an estimator with `classes_`, `predict` and `predict_proba` over columns `text` and `target`.
+
+    Parameters
+    ----------
+    model : str or Path, optional
+        A folder, a registry address (`models:/stancemap-withdrawal@champion`) or an alias; the champion by default.
+
+    Raises
+    ------
+    ModelError
+        When the folder is missing, damaged or of another format.
+    RegistryError
+        When the registry holds no such model.
+    """
+    return open_with_about(model)[0]
+
+
+@overload
+def predict(text: str, target: str | None = None, *, model: str | Path | None = None) -> Prediction: ...
+
+
+@overload
+def predict(
+    text: Iterable[str], target: str | Iterable[str] | None = None, *, model: str | Path | None = None
+) -> list[Prediction]: ...
+
+
+def predict(
+    text: str | Iterable[str],
+    target: str | Iterable[str] | None = None,
+    *,
+    model: str | Path | None = None,
+) -> Prediction | list[Prediction]:
+    """Tell where the holder of each sentence stands on its target.
+
+    Parameters
+    ----------
+    text : str or iterable of str
+        A sentence, or several (a list, a pandas Series).
+    target : str or iterable of str, optional
+        The action that the stance is about: one for all, or one for each sentence. By default the generic target
+        of the model's family.
+    model : str or Path, optional
+        See `load`.
+
+    Returns
+    -------
+    Prediction or list of Prediction
+        One for a sentence, a list for several.
+
+    Raises
+    ------
+    InputError
+        When a text or a target cannot be used; every unusable row is named, and nothing is answered in part.
+
+    Examples
+    --------
+    >>> predict("The senator said the troops should come home.")  # doctest: +SKIP
+    Prediction(label='pro-withdrawal', probabilities={...}, target='withdrawal of foreign troops')
+    """
+    single = isinstance(text, str)
+    texts: list[Any] = [text] if single else as_list(text, "text")
+    fitted, about = open_with_about(model)
+    targets = _targets(target, len(texts), about)
+    frame = {"text": _repaired(texts, single=single), "target": targets}
+    labels = [str(label) for label in fitted.classes_]
+    answers = [
+        Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), aim)
+        for row, aim in zip(fitted.predict_proba(frame), targets, strict=True)
+    ]
+    return answers[0] if single else answers
+
+
+def open_with_about(model: str | Path | None = None) -> tuple[StanceModel, dict[str, Any]]:
+    """A model and what it knows of its dataset; kept open, so that a second call costs nothing."""
+    folder = resolve(model).resolve()
+    head = folder / HEAD
+    key = (folder, head.stat().st_mtime_ns if head.is_file() else 0)
+    if key not in _loaded:
+        _loaded[key] = open_model(folder)
+    return _loaded[key]
+
+
+def as_list(values: Any, name: str) -> list[Any]:
+    """A list of what was passed as several values; a table, a mapping or a number is refused."""
+    if isinstance(values, (bytes, dict)) or hasattr(values, "columns") or not isinstance(values, Iterable):
+        allowed = "a string, or a list or Series of strings"
+        raise InputError(explain(f"{name} is a {type(values).__name__}", allowed=allowed, then="Pass one column"))
+    return list(values)
+
+
+def _repaired(texts: Sequence[Any], *, single: bool) -> list[str]:
+    faults, repaired = [], []
+    for row, text in enumerate(texts):
+        try:
+            repaired.append(repair(check_text(text)).text)
+        except InputError as error:
+            faults.append(str(error) if single else f"text {row}: {error}")
+    if faults:
+        more = [f"... and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
+        raise InputError("\n".join([*faults[:SHOWN], *more]))
+    return repaired
+
+
+def _targets(target: str | Iterable[str] | None, rows: int, about: dict[str, Any]) -> list[str]:
+    if target is None:
+        return [str(about["target"])] * rows
+    if isinstance(target, str):
+        return [check_target(target, about)] * rows
+    targets = as_list(target, "target")
+    if len(targets) != rows:
+        then = "Pass one target for all, or one for each"
+        raise InputError(explain(f"{rows} texts came with {len(targets)} targets", then=then))
+    return [check_target(one, about) for one in targets]
+
+
+def check_target(target: object, about: dict[str, Any]) -> str:
+    """A repaired target of the model's family.
+
+    Raises
+    ------
+    InputError
+        When it is no usable text, or of another family.
+    """
+    try:
+        aim = repair(check_text(target)).text
+    except InputError as error:
+        raise InputError(f"target: {error}") from None
+    words = about["target_words"]
+    if words and not any(word in aim.casefold() for word in words):
+        wrong = f"The target is outside the family of the model {about['model']} on {about['dataset']}"
+        allowed = f"an action such as {about['target']!r}"
+        then = "Name the action in such words, or train on a dataset of your own: see `Your own issue` in README.md"
+        raise InputError(explain(wrong, got=aim, allowed=allowed, then=then))
+    return aim

@@ -1,0 +1,35 @@
+"""What MLflow runs to serve a registered model (models-from-code): a pyfunc around `stancemap.predict`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mlflow
+from mlflow.pyfunc import PythonModel
+
+
+class ServedStance(PythonModel):
+    """Answers rows of `text` and, optionally, `target` with a label and one column for each probability."""
+
+    def load_context(self, context: Any) -> None:
+        """Open the bundle that lies among the artifacts."""
+        from stancemap.predict import load
+
+        self._folder = context.artifacts["bundle"]
+        load(self._folder)
+
+    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+        """A DataFrame with `label` and `p(LABEL)` columns, a row for each row of the input."""
+        import pandas as pd
+
+        from stancemap.predict import predict
+
+        targets = None
+        if "target" in model_input and model_input["target"].notna().all():
+            targets = list(model_input["target"])
+        answers = predict(list(model_input["text"]), targets, model=self._folder)
+        rows = [{"label": one.label, **{f"p({k})": v for k, v in one.probabilities.items()}} for one in answers]
+        return pd.DataFrame(rows)
+
+
+mlflow.models.set_model(ServedStance())

@@ -1,0 +1,144 @@
+"""`track`: make MLflow match the files, register the models, move the aliases. Always runs, and is cheap."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from stancemap.bundle import digest, read_head, write_json
+from stancemap.config import Model, Pipeline, read
+from stancemap.errors import DataError, explain
+from stancemap.project import Project
+from stancemap.registry import PREFIX, tracking_uri
+from stancemap.tracking import RunRecord, Tracker
+
+SCORES = ("macro_f1", "f_avg", "mcc", "accuracy", "log_loss", "ece")
+
+
+def track(project: Project, dataset: str) -> list[str]:
+    """Write what is missing in MLflow: a run and a version for each model, `champion` and `challenger`.
+
+    Returns
+    -------
+    list of str
+        What was done, a sentence each.
+    """
+    from filelock import FileLock
+
+    pipeline = read(project.pipeline_file, Pipeline)
+    path = project.reports(dataset) / "selection.json"
+    if not path.is_file():
+        raise DataError(explain(f"Nothing was selected on {dataset}", then=f"Run `stancemap select {dataset}`"))
+    selection = json.loads(path.read_text(encoding="utf-8"))
+    records = [_record(project, dataset, model, selection) for model in pipeline.models]
+    artifacts = project.home / "mlartifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    with FileLock(artifacts / ".lock"):  # a fresh database cannot take several writers at once
+        return _write(Tracker(tracking_uri(project), artifacts), project, dataset, records, selection)
+
+
+def _write(
+    tracker: Tracker, project: Project, dataset: str, records: list[RunRecord], selection: dict[str, Any]
+) -> list[str]:
+    done = []
+    name = PREFIX + dataset
+    experiment = tracker.experiment(name)
+    versions = {}
+    for record in records:
+        run = tracker.find_run(experiment, record.fingerprint)
+        if run is None:
+            run = tracker.write_run(experiment, record, _logged_dataset(project, dataset))
+            done.append(f"tracked {record.name} as run {run}")
+        versions[record.name] = tracker.register(name, run, record.tags)
+    for alias in ("champion", "challenger"):
+        model = selection[alias]
+        if model is not None and tracker.point(name, alias, versions[model]):
+            done.append(f"{alias} of {name} is now version {versions[model]} ({model})")
+    _leave_pointer(tracker, project, dataset, versions[selection["champion"]])
+    return done or ["MLflow matches the files already"]
+
+
+def _leave_pointer(tracker: Tracker, project: Project, dataset: str, version: str) -> None:
+    """Tell `predict` where the champion's files lie, so that it can answer without MLflow."""
+    bundle = tracker.bundle_of(PREFIX + dataset, version)
+    pointer = project.champion(dataset)
+    if bundle is None:
+        pointer.unlink(missing_ok=True)
+        return
+    folder = os.path.relpath(bundle, pointer.parent)
+    write_json(pointer, {"name": PREFIX + dataset, "version": version, "folder": Path(folder).as_posix()})
+
+
+def _record(project: Project, dataset: str, model: str, selection: dict[str, Any]) -> RunRecord:
+    bundle, report = project.model(dataset, model), project.report(dataset, model)
+    head = read_head(bundle)
+    metrics = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    files = sorted(path for path in [*report.glob("*.*"), *(report / "details").glob("*.png")] if path.is_file())
+    config = read(project.model_file(model), Model)
+    return RunRecord(
+        name=model,
+        fingerprint=_fingerprint(bundle, report),
+        params={"dataset": dataset, "model": model, "kind": config.kind, **head["params"]},
+        metrics=_flat(metrics, report),
+        tags=_tags(project, dataset, head, selection),
+        files=tuple(path for path in files if not path.name.startswith(".")),
+        bundle=bundle,
+    )
+
+
+def _fingerprint(bundle: Path, report: Path) -> str:
+    joined = digest(bundle / "model.json") + digest(report / "metrics.json")
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]
+
+
+def _flat(metrics: dict[str, Any], report: Path) -> dict[str, float]:
+    """Metric names that stay: SPLIT.METRIC, its bounds, SPLIT.METRIC.LABEL, and test.slice.KIND.VALUE."""
+    flat: dict[str, float] = {}
+    for split, found in metrics.items():
+        for name in SCORES:
+            one = found[name]
+            flat[f"{split}.{name}"] = one["value"]
+            flat |= {f"{split}.{name}.{bound}": one[bound] for bound in ("low", "high")}
+        for label, scores in found["per_class"].items():
+            flat |= {f"{split}.{key}.{label}": scores[key] for key in ("precision", "recall", "f1")}
+        flat[f"{split}.n"] = found["n"]
+    return flat | _slice_metrics(report / "slices.csv")
+
+
+def _slice_metrics(path: Path) -> dict[str, float]:
+    import csv
+
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    allowed = str.maketrans({character: "_" for character in "'\"(),;:!?&+*[]{}"})
+    return {f"test.slice.{row['slice']}.{row['value'].translate(allowed)}": float(row["macro_f1"]) for row in rows}
+
+
+def _tags(project: Project, dataset: str, head: dict[str, Any], selection: dict[str, Any]) -> dict[str, str]:
+    return {
+        "stancemap.dataset": dataset,
+        "stancemap.classes": ",".join(head["classes"]),
+        "stancemap.target": head["about"]["target"],
+        "stancemap.champion_of_this_run": selection["champion"],
+        "git.commit": _commit(project.root),
+        "dvc.lock": digest(project.root / "dvc.lock")[:16] if (project.root / "dvc.lock").is_file() else "none",
+    }
+
+
+def _commit(root: Path) -> str:
+    found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "none"
+
+
+def _logged_dataset(project: Project, dataset: str) -> Any:
+    """The training split as MLflow's dataset: name, source, digest and counts."""
+    import pandas as pd
+    from mlflow.data import from_pandas
+
+    path = project.prepared(dataset) / "train.parquet"
+    table = pd.read_parquet(path, columns=["id", "text", "target", "label"])
+    return from_pandas(table, source=path.relative_to(project.root).as_posix(), name=dataset, digest=digest(path)[:16])
