@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from stancemap.errors import StancemapError
@@ -37,7 +45,9 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-DatasetName = Annotated[str, typer.Argument(metavar="DATASET", help="A config in configs/datasets, such as withdrawal.")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="DATASET", help="A config in configs/datasets, such as withdrawal.")
+]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A config in configs/models, such as ngram.")]
 
 
@@ -48,7 +58,9 @@ def prepare(dataset: DatasetName) -> None:
 
     audit = run(require(), dataset)
     rows = [["split", *audit["label"]]]
-    rows += [[name, *(str(counts.get(label, 0)) for label in audit["label"])] for name, counts in audit["split"].items()]
+    rows += [
+        [name, *(str(counts.get(label, 0)) for label in audit["label"])] for name, counts in audit["split"].items()
+    ]
     _print_table(rows, f"{audit['rows']} rows, {audit['documents']} documents, leakage {audit['leakage']}")
 
 
@@ -66,7 +78,7 @@ def evaluate(
     dataset: DatasetName,
     model: ModelName,
     file: Annotated[
-        Optional[Path],
+        Path | None,
         typer.Option(help="Score the model on this labelled file instead, and write nothing but the answer."),
     ] = None,
 ) -> None:

@@ -65,7 +65,9 @@ def parse_rows(rows: Iterable[RawRow], dataset: Dataset, check: Callable[[object
         if not found:
             example = Example.model_validate(_renamed(raw, dataset, where))
             if example.id in seen:
-                found = [explain("id: the id stands twice", got=example.id, then=f"It stands in {seen[example.id]} too")]
+                found = [
+                    explain("id: the id stands twice", got=example.id, then=f"It stands in {seen[example.id]} too")
+                ]
             seen[example.id] = where
             examples.append(example)
         faults += [f"{where}: {fault}" for fault in found]

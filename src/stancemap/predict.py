@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from stancemap.bundle import HEAD
 from stancemap.errors import InputError, explain
-from stancemap.kinds import open_model
-from stancemap.models.base import StanceModel
-from stancemap.registry import resolve
-from stancemap.repair import check_text, repair
+
+if TYPE_CHECKING:
+    from stancemap.models.base import StanceModel
 
 SHOWN = 20
 _loaded: dict[tuple[Path, int], tuple[StanceModel, dict[str, Any]]] = {}
@@ -117,6 +115,10 @@ def predict(
 
 def open_with_about(model: str | Path | None = None) -> tuple[StanceModel, dict[str, Any]]:
     """A model and what it knows of its dataset; kept open, so that a second call costs nothing."""
+    from stancemap.bundle import HEAD
+    from stancemap.kinds import open_model
+    from stancemap.registry import resolve
+
     folder = resolve(model).resolve()
     head = folder / HEAD
     key = (folder, head.stat().st_mtime_ns if head.is_file() else 0)
@@ -134,6 +136,8 @@ def as_list(values: Any, name: str) -> list[Any]:
 
 
 def _repaired(texts: Sequence[Any], *, single: bool) -> list[str]:
+    from stancemap.repair import check_text, repair
+
     faults, repaired = [], []
     for row, text in enumerate(texts):
         try:
@@ -166,6 +170,8 @@ def check_target(target: object, about: dict[str, Any]) -> str:
     InputError
         When it is no usable text, or of another family.
     """
+    from stancemap.repair import check_text, repair
+
     try:
         aim = repair(check_text(target)).text
     except InputError as error:

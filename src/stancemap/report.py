@@ -58,9 +58,13 @@ def draw_reliability(path: Path, table: Sequence[dict[str, Any]]) -> None:
     """Accuracy against confidence in equal-mass bins; on the diagonal, probabilities keep their word."""
     figure, axes = _figure(4.6, 4.4)
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=2, label="perfect")
-    axes.plot([one["confidence"] for one in table], [one["accuracy"] for one in table], "o-", color=ACCENT, label="model")
+    axes.plot(
+        [one["confidence"] for one in table], [one["accuracy"] for one in table], "o-", color=ACCENT, label="model"
+    )
     total = sum(one["n"] for one in table)
-    axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0.3, 1), ylim=(0, 1), title=f"Reliability on test, n = {total}")
+    axes.set(
+        xlabel="confidence", ylabel="accuracy", xlim=(0.3, 1), ylim=(0, 1), title=f"Reliability on test, n = {total}"
+    )
     axes.legend(frameon=False)
     _save(figure, path)
 
@@ -80,9 +84,7 @@ def leaderboard(metrics: dict[str, dict[str, Any]], split: str = "test") -> list
     """Rows of model, n, and each score with its interval, best macro-F1 first; the first row is the header."""
     shown = {"macro_f1": "macro-F1", "f_avg": "F_avg", "mcc": "MCC", "log_loss": "log-loss", "ece": "ECE"}
     ordered = sorted(metrics.items(), key=lambda one: -one[1][split]["macro_f1"]["value"])
-    body = [
-        [name, str(found[split]["n"]), *(cell(found[split][key]) for key in shown)] for name, found in ordered
-    ]
+    body = [[name, str(found[split]["n"]), *(cell(found[split][key]) for key in shown)] for name, found in ordered]
     return [["model", "n", *shown.values()], *body]
 
 

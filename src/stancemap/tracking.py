@@ -95,7 +95,10 @@ class Tracker:
         inputs = Schema([ColSpec("string", "text"), ColSpec("string", "target", required=False)])
         labels = record.tags["stancemap.classes"].split(",")
         outputs = Schema([ColSpec("string", "label"), *(ColSpec("double", f"p({label})") for label in labels)])
-        example = {"text": ["The senator said the troops should come home."], "target": [record.tags["stancemap.target"]]}
+        example = {
+            "text": ["The senator said the troops should come home."],
+            "target": [record.tags["stancemap.target"]],
+        }
         import pandas as pd
 
         mlflow.pyfunc.log_model(
@@ -165,7 +168,9 @@ def download(address: str, uri: str) -> Path:
             from mlflow.exceptions import MlflowException
     except ImportError:
         then = "Install it with: pip install 'stancemap[train]'; or pass a model folder"
-        raise RegistryError(explain("The registry needs MLflow, which is not installed", got=address, then=then)) from None
+        raise RegistryError(
+            explain("The registry needs MLflow, which is not installed", got=address, then=then)
+        ) from None
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
     try:

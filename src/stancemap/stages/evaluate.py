@@ -107,7 +107,9 @@ def slices(columns: Columns, scored: Scored, model: StanceModel) -> list[dict[st
                 part = scored.take(rows)
                 found = per_class(part, [str(label) for label in model.classes_])
                 there = [one["f1"] for one in found.values() if one["n"]]
-                table.append({"slice": kind, "value": value, "n": len(rows), "macro_f1": round(float(np.mean(there)), 6)})
+                table.append(
+                    {"slice": kind, "value": value, "n": len(rows), "macro_f1": round(float(np.mean(there)), 6)}
+                )
     return table
 
 

@@ -45,7 +45,13 @@ def select(project: Project, dataset: str) -> dict[str, Any]:
         low, high = interval(gaps.tolist(), pipeline.bootstrap.level)
         gap = sign * (metric(first) - metric(scored[model]))
         others.append(
-            {"model": model, "behind": round(gap, 6), "low": low, "high": high, "sure": round(float((gaps > 0).mean()), 4)}
+            {
+                "model": model,
+                "behind": round(gap, 6),
+                "low": low,
+                "high": high,
+                "sure": round(float((gaps > 0).mean()), 4),
+            }
         )
     selection = {
         "metric": pipeline.metric,

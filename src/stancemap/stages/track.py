@@ -114,7 +114,7 @@ def _slice_metrics(path: Path) -> dict[str, float]:
 
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    allowed = str.maketrans({character: "_" for character in "'\"(),;:!?&+*[]{}"})
+    allowed = str.maketrans(dict.fromkeys("'\"(),;:!?&+*[]{}", "_"))
     return {f"test.slice.{row['slice']}.{row['value'].translate(allowed)}": float(row["macro_f1"]) for row in rows}
 
 
