@@ -172,7 +172,7 @@ def _bars(shown: ExitStack) -> type[Any]:
     """The hub client's progress bar, drawing nothing and advancing a `task` instead."""
     from huggingface_hub.utils import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc]
+    class Bar(tqdm):
         def __init__(self, *args: Any, **how: Any) -> None:
             super().__init__(*args, **{**how, "disable": True})
             self.advance = shown.enter_context(task(f"fetching {how.get('desc')}", how.get("total"), "bytes"))

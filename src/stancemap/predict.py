@@ -58,7 +58,9 @@ def load(model: str | Path | None = None) -> StanceModel:
 
 
 @overload
-def predict(text: str, target: str | None = None, *, model: str | Path | None = None) -> Prediction: ...
+def predict(  # type: ignore[overload-overlap]  # a str is an iterable of str, and comes first
+    text: str, target: str | None = None, *, model: str | Path | None = None
+) -> Prediction: ...
 
 
 @overload

@@ -18,7 +18,8 @@ class ServedStance(PythonModel):
         self._folder = context.artifacts["bundle"]
         load(self._folder)
 
-    def predict(self, context: Any, model_input: Any, params: dict[str, Any] | None = None) -> Any:
+    # Without type hints, on purpose: MLflow would read the table's schema from them instead of the signature.
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
         """A DataFrame with `label` and `p(LABEL)` columns, a row for each row of the input."""
         import pandas as pd
 

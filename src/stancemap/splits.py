@@ -33,7 +33,7 @@ def near_duplicates(texts: Sequence[str], how: Duplicates) -> list[tuple[int, in
         return []
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(how.ngram, how.ngram), dtype=np.float32)
     vectors = vectorizer.fit_transform(text.casefold() for text in texts)
-    pairs = []
+    pairs: list[tuple[int, int, float]] = []
     for start in range(0, len(texts), BLOCK):
         near = (vectors[start : start + BLOCK] @ vectors.T).tocoo()
         rows, columns = near.row + start, near.col

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stancemap.bundle import digest
 from stancemap.errors import RegistryError, explain
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -70,14 +71,14 @@ class Tracker:
         runs = self.client.search_runs([experiment], query, max_results=1)
         return str(runs[0].info.run_id) if runs else None
 
-    def write_run(self, experiment: str, record: RunRecord, dataset: Any) -> str:
+    def write_run(self, experiment: str, record: RunRecord, rows: Path) -> str:
         """Create one run with all that belongs to it, model included; it is FINISHED only when it is whole."""
         import mlflow
 
         with quiet(), mlflow.start_run(experiment_id=experiment, run_name=record.name, tags=record.tags) as run:
             mlflow.log_params(record.params)
             mlflow.log_metrics(record.metrics)
-            mlflow.log_input(dataset, context="training")
+            mlflow.log_input(_dataset(rows), context="training")
             for path in record.files:
                 mlflow.log_artifact(str(path), "report")
             self._log_model(record)
@@ -144,6 +145,15 @@ class Tracker:
             if (place / "model.json").is_file():
                 return place
         return None
+
+
+def _dataset(rows: Path) -> Any:
+    """The training rows as MLflow's dataset: name, digest and counts."""
+    import pandas as pd
+    from mlflow.data import from_pandas
+
+    table = pd.read_parquet(rows, columns=["id", "text", "target", "label"])
+    return from_pandas(table, source=rows.as_uri(), name=rows.parent.name, digest=digest(rows)[:16])
 
 
 def requirements() -> list[str]:

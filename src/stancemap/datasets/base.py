@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import stancemap.datasets
 from stancemap.config import Dataset
 from stancemap.errors import ConfigError, DataError, explain, nearest
 from stancemap.examples import RawRow
@@ -15,7 +13,7 @@ from stancemap.examples import RawRow
 
 def readers() -> list[str]:
     """The names of all readers, from the files of `datasets/`."""
-    return sorted(module.name for module in pkgutil.iter_modules(stancemap.datasets.__path__) if module.name != "base")
+    return sorted(file.stem for file in Path(__file__).parent.glob("[a-z]*.py") if file.stem != "base")
 
 
 def read_raw(dataset: Dataset, folder: Path) -> Iterator[RawRow]:

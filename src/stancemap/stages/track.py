@@ -51,7 +51,7 @@ def _write(
     for record in records:
         run = tracker.find_run(experiment, record.fingerprint)
         if run is None:
-            run = tracker.write_run(experiment, record, _logged_dataset(project, dataset))
+            run = tracker.write_run(experiment, record, project.prepared(dataset) / "train.parquet")
             done.append(f"tracked {record.name} as run {run}")
         versions[record.name] = tracker.register(name, run, record.tags)
     for alias in ("champion", "challenger"):
@@ -132,13 +132,3 @@ def _tags(project: Project, dataset: str, head: dict[str, Any], selection: dict[
 def _commit(root: Path) -> str:
     found = subprocess.run(["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
     return found.stdout.strip() or "none"
-
-
-def _logged_dataset(project: Project, dataset: str) -> Any:
-    """The training split as MLflow's dataset: name, source, digest and counts."""
-    import pandas as pd
-    from mlflow.data import from_pandas
-
-    path = project.prepared(dataset) / "train.parquet"
-    table = pd.read_parquet(path, columns=["id", "text", "target", "label"])
-    return from_pandas(table, source=path.relative_to(project.root).as_posix(), name=dataset, digest=digest(path)[:16])
