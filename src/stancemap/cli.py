@@ -116,6 +116,47 @@ def track(dataset: DatasetName) -> None:
         out.print(line)
 
 
+@app.command()
+def predict(
+    what: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="A sentence, a file, or - for standard input.")],
+    target: Annotated[str | None, typer.Option(help="What the stance is about; a generic one if absent.")] = None,
+    model: Annotated[str | None, typer.Option(help="A folder, models:/NAME@ALIAS, or an alias.")] = None,
+    text_column: Annotated[str, typer.Option(help="The column of sentences, in a table.")] = "text",
+    target_column: Annotated[str | None, typer.Option(help="The column of targets, in a table.")] = None,
+    output: Annotated[Path | None, typer.Option(help="Write .csv, .tsv, .jsonl or .parquet.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")] = False,
+) -> None:
+    """Tell where the holder of each sentence stands, with the champion or another model.
+
+    FILE is an article (**.txt**, split into sentences) or a table (**.csv .tsv .jsonl .parquet**). Every column of a
+    table is kept; `target`, `predicted` and one `p(LABEL)` for each label are added. Rows that cannot be used are
+    named, all of them, and then nothing is answered or written.
+
+        stancemap predict article.txt --target "withdrawal of US troops from Syria"
+
+        cat article.txt | stancemap predict - --json
+    """
+    from stancemap import tables
+
+    if output is not None:
+        tables.check_output(output)
+    file = None if what == "-" else tables.which_file(what)
+    if file is not None:
+        texts = tables.read_texts(file, text_column, target_column, target)
+    elif what == "-":
+        texts = tables.from_article(tables.decoded(sys.stdin.buffer.read(), "standard input"), "standard input", target)
+    else:
+        texts = tables.Texts([what], [target], [{"text": what}], [""])
+    rows = tables.answer_texts(texts, model)
+    if output is not None:
+        tables.write_rows(output, rows)
+        out.print(f"{len(rows)} rows written to {output}")
+    elif as_json:
+        sys.stdout.write(tables.json_lines(rows))
+    else:
+        out.print(tables.shown(rows, text_column))
+
+
 def _print_scores(metrics: dict[str, Any], model: str) -> None:
     from stancemap.report import leaderboard
 

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from stancemap.errors import InputError, explain
+from stancemap.progress import task
 
 if TYPE_CHECKING:
     from stancemap.models.base import StanceModel
 
-SHOWN = 20
+SHOWN = 20  # faults named in one error
+CHUNK = 64  # rows answered between two steps of the progress bar
 _loaded: dict[tuple[Path, int], tuple[StanceModel, dict[str, Any]]] = {}
 
 
@@ -104,15 +106,38 @@ def predict(
     """
     single = isinstance(text, str)
     texts: list[Any] = [text] if single else as_list(text, "text")
-    fitted, about = open_with_about(model)
-    targets = _targets(target, len(texts), about)
-    frame = {"text": _repaired(texts, single=single), "target": targets}
-    labels = [str(label) for label in fitted.classes_]
-    answers = [
-        Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), aim)
-        for row, aim in zip(fitted.predict_proba(frame), targets, strict=True)
-    ]
+    aims = [target] * len(texts) if target is None or isinstance(target, str) else as_list(target, "target")
+    if len(aims) != len(texts):
+        then = "Pass one target for all, or one for each"
+        raise InputError(explain(f"{len(texts)} texts came with {len(aims)} targets", then=then))
+    names = [""] if single else [f"text {row}: " for row in range(len(texts))]
+    answers = answer(texts, aims, names, model)
     return answers[0] if single else answers
+
+
+def answer(
+    texts: Sequence[object], targets: Sequence[object], names: Sequence[str], model: str | Path | None = None
+) -> list[Prediction]:
+    """Answer rows, each named in errors by its own name; a target of None is the family's generic one.
+
+    Raises
+    ------
+    InputError
+        When a text or a target cannot be used; up to 20 rows are named.
+    """
+    fitted, about = open_with_about(model)
+    frame = _checked(texts, targets, names, about)
+    labels = [str(label) for label in fitted.classes_]
+    answers: list[Prediction] = []
+    with task("predicting", len(texts), "texts") as advance:
+        for start in range(0, len(texts), CHUNK):
+            part = {name: column[start : start + CHUNK] for name, column in frame.items()}
+            answers += [
+                Prediction(labels[int(row.argmax())], dict(zip(labels, row.tolist(), strict=True)), aim)
+                for row, aim in zip(fitted.predict_proba(part), part["target"], strict=True)
+            ]
+            advance(len(part["text"]))
+    return answers
 
 
 def open_with_about(model: str | Path | None = None) -> tuple[StanceModel, dict[str, Any]]:
@@ -137,31 +162,29 @@ def as_list(values: Any, name: str) -> list[Any]:
     return list(values)
 
 
-def _repaired(texts: Sequence[Any], *, single: bool) -> list[str]:
+def _checked(
+    texts: Sequence[object], targets: Sequence[object], names: Sequence[str], about: dict[str, Any]
+) -> dict[str, list[str]]:
+    """Repaired texts and checked targets, or one error that names every row with a fault."""
     from stancemap.repair import check_text, repair
 
-    faults, repaired = [], []
-    for row, text in enumerate(texts):
+    frame: dict[str, list[str]] = {"text": [], "target": []}
+    known: dict[Any, str] = {None: str(about["target"])}
+    faults = []
+    for text, target, name in zip(texts, targets, names, strict=True):
         try:
-            repaired.append(repair(check_text(text)).text)
+            mended = repair(check_text(text)).text
+            if not isinstance(target, str | None) or target not in known:
+                known[target] = check_target(target, about)
         except InputError as error:
-            faults.append(str(error) if single else f"text {row}: {error}")
+            faults.append(f"{name}{error}")
+            continue
+        frame["text"].append(mended)
+        frame["target"].append(known[target])
     if faults:
         more = [f"... and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
         raise InputError("\n".join([*faults[:SHOWN], *more]))
-    return repaired
-
-
-def _targets(target: str | Iterable[str] | None, rows: int, about: dict[str, Any]) -> list[str]:
-    if target is None:
-        return [str(about["target"])] * rows
-    if isinstance(target, str):
-        return [check_target(target, about)] * rows
-    targets = as_list(target, "target")
-    if len(targets) != rows:
-        then = "Pass one target for all, or one for each"
-        raise InputError(explain(f"{rows} texts came with {len(targets)} targets", then=then))
-    return [check_target(one, about) for one in targets]
+    return frame
 
 
 def check_target(target: object, about: dict[str, Any]) -> str:

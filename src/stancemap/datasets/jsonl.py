@@ -34,9 +34,15 @@ def read_file(path: Path) -> Iterator[RawRow]:
 def decode(path: Path) -> str:
     """The text of a UTF-8 file, with or without a byte-order mark."""
     try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        wrong = f"{path} is not UTF-8: byte {error.object[error.start]:#04x} at position {error.start}"
-        raise DataError(explain(wrong, then="Save the file as UTF-8")) from None
+        return decoded(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(explain(f"{path} cannot be read: {error.strerror}")) from None
+
+
+def decoded(content: bytes, where: str) -> str:
+    """The text of UTF-8 bytes; `where` names them in the error."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        wrong = f"{where} is not UTF-8: byte {content[error.start]:#04x} at position {error.start}"
+        raise DataError(explain(wrong, then="Save the file as UTF-8")) from None
