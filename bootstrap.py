@@ -32,7 +32,7 @@ NEXT_STEPS = """
 Done. Next:
   {enter}
   stancemap predict "Parliament asked the government to end the presence of foreign troops."
-  mlflow ui --backend-store-uri sqlite:///mlflow.db     # runs and models, in a browser"""
+  mlflow ui     # runs and models, in a browser"""
 
 
 class SetupError(Exception):

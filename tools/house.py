@@ -26,8 +26,8 @@ LAYERS = (
     ("predict",),
     ("registry",),
     ("tracking",),
-    ("report",),
     ("card",),
+    ("report",),
     ("metrics",),
     ("splits", "repair", "calibration"),
     ("prepared",),
@@ -43,7 +43,7 @@ LAYERS = (
     ("examples",),
     ("config",),
     ("project",),
-    ("progress", "threads"),
+    ("progress", "quiet", "threads"),
     ("errors",),
 )
 MLFLOW_HOMES = {"tracking", "serving"}

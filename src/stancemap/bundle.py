@@ -109,6 +109,11 @@ def write_json(path: Path, content: Any) -> None:
     draft.replace(path)
 
 
+def read_json(path: Path) -> Any:
+    """Read what `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A fresh folder that takes the place of `folder` when the block ends well, and vanishes when it does not."""

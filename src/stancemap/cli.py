@@ -27,6 +27,7 @@ from stancemap.errors import StancemapError
 from stancemap.progress import Advance, show_with
 from stancemap.project import require
 
+WIDTH = 120  # of tables in files and logs
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -42,7 +43,7 @@ app = typer.Typer(
 
         stancemap predict rows.csv --text-column sentence --output answers.csv""",
 )
-out = Console()
+out = Console(width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True)
 
 DatasetName = Annotated[
@@ -88,9 +89,9 @@ def evaluate(
 
     if file is not None:
         found = evaluate_file(require(), dataset, model, file)
-        _print_scores({"file": found}, model)
+        _print_scores({file.name: found})
     else:
-        _print_scores(run(require(), dataset, model), model)
+        _print_scores(run(require(), dataset, model))
 
 
 @app.command()
@@ -117,7 +118,7 @@ def track(dataset: DatasetName) -> None:
 
 
 @app.command()
-def predict(
+def predict(  # noqa: PLR0913, PLR0917 - options are typed by name
     what: Annotated[str, typer.Argument(metavar="TEXT|FILE|-", help="A sentence, a file, or - for standard input.")],
     target: Annotated[str | None, typer.Option(help="What the stance is about; a generic one if absent.")] = None,
     model: Annotated[str | None, typer.Option(help="A folder, models:/NAME@ALIAS, or an alias.")] = None,
@@ -137,6 +138,7 @@ def predict(
         cat article.txt | stancemap predict - --json
     """
     from stancemap import tables
+    from stancemap.datasets.jsonl import decoded
 
     if output is not None:
         tables.check_output(output)
@@ -144,7 +146,7 @@ def predict(
     if file is not None:
         texts = tables.read_texts(file, text_column, target_column, target)
     elif what == "-":
-        texts = tables.from_article(tables.decoded(sys.stdin.buffer.read(), "standard input"), "standard input", target)
+        texts = tables.from_article(decoded(sys.stdin.buffer.read(), "standard input"), "standard input", target)
     else:
         texts = tables.Texts([what], [target], [{"text": what}], [""])
     rows = tables.answer_texts(texts, model)
@@ -157,17 +159,12 @@ def predict(
         out.print(tables.shown(rows, text_column))
 
 
-def _print_scores(metrics: dict[str, Any], model: str) -> None:
-    from stancemap.report import leaderboard
+def _print_scores(metrics: dict[str, Any]) -> None:
+    from stancemap.report import label_rows, score_rows
 
+    _print_table(score_rows(metrics, "split"), None)
     for split, found in metrics.items():
-        _print_table(leaderboard({model: {split: found}}, split), split)
-        head = ["label", "precision", "recall", "f1", "n"]
-        rows = [
-            [label, *(f"{one[key]:.3f}" for key in head[1:-1]), f"{one['n']:.0f}"]
-            for label, one in found["per_class"].items()
-        ]
-        _print_table([head, *rows], None)
+        _print_table(label_rows(found["per_class"]), split)
 
 
 def _print_table(rows: list[list[str]], title: str | None) -> None:

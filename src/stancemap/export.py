@@ -7,7 +7,6 @@ once for each (weights, precision) and kept in the user's cache.
 from __future__ import annotations
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +17,7 @@ from stancemap.config import Encoder
 from stancemap.encoders import WEIGHTS, cache
 from stancemap.errors import EncoderError, explain
 from stancemap.progress import task
+from stancemap.quiet import quiet
 from stancemap.runtime import GRAPH, TOKENIZER, SentenceEncoder
 
 Precision = Literal["fp32", "int8"]
@@ -63,8 +63,7 @@ def _export(weights: Path, encoder: Encoder, path: Path) -> None:
 
     example = torch.arange(5, 22).repeat(2, 1)
     shapes = {"input_ids": {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=2, max=512)}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter deprecates its own insides
+    with quiet():  # the exporter deprecates its own insides, and misses libraries that nobody asked for
         torch.onnx.export(
             _pooled(weights, encoder.pooling),
             (example,),
@@ -81,6 +80,9 @@ def _pooled(weights: Path, pooling: str) -> Any:
     """The encoder with its pooling as one torch module; no mask, because texts come unpadded."""
     import torch
     from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
 
     class Pooled(torch.nn.Module):
         def __init__(self) -> None:
@@ -110,16 +112,11 @@ def _check(name: str, encoder: Encoder, weights: Path, folder: Path) -> None:
 
 
 def _quantise(path: Path) -> None:
-    import logging
-
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     exact = path.with_name("exact.onnx")
     path.rename(exact)
-    logging.disable(logging.WARNING)  # it warns that shapes were not inferred first, which the exporter did
-    try:
+    with quiet():  # it warns that shapes were not inferred first, which the exporter did
         # reduce_range: without it, processors that lack VNNI saturate and give other vectors
         quantize_dynamic(exact, path, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-    finally:
-        logging.disable(logging.NOTSET)
     exact.unlink()

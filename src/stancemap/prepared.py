@@ -8,6 +8,7 @@ from stancemap.encoders import cache
 from stancemap.errors import DataError, explain
 from stancemap.project import Project
 
+AUDIT = "audit.json"
 SPLITS = ("train", "validation", "test")
 
 

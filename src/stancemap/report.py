@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +82,22 @@ def draw_slices(path: Path, table: Sequence[dict[str, Any]]) -> None:
 
 def leaderboard(metrics: dict[str, dict[str, Any]], split: str = "test") -> list[list[str]]:
     """Rows of model, n, and each score with its interval, best macro-F1 first; the first row is the header."""
-    shown = {"macro_f1": "macro-F1", "f_avg": "F_avg", "mcc": "MCC", "log_loss": "log-loss", "ece": "ECE"}
     ordered = sorted(metrics.items(), key=lambda one: -one[1][split]["macro_f1"]["value"])
-    body = [[name, str(found[split]["n"]), *(cell(found[split][key]) for key in shown)] for name, found in ordered]
-    return [["model", "n", *shown.values()], *body]
+    return score_rows({name: found[split] for name, found in ordered}, "model")
+
+
+def score_rows(named: Mapping[str, Mapping[str, Any]], first: str) -> list[list[str]]:
+    """Rows of a name, n, and each score with its interval; `first` heads the names."""
+    shown = {"macro_f1": "macro-F1", "f_avg": "F_avg", "mcc": "MCC", "log_loss": "log-loss", "ece": "ECE"}
+    body = [[name, str(found["n"]), *(cell(found[key]) for key in shown)] for name, found in named.items()]
+    return [[first, "n", *shown.values()], *body]
+
+
+def label_rows(per_class: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    """Rows of label, precision, recall, F1 and n; the first row is the header."""
+    scores = ("precision", "recall", "f1")
+    body = [[label, *(f"{one[key]:.3f}" for key in scores), f"{one['n']:.0f}"] for label, one in per_class.items()]
+    return [["label", *scores, "n"], *body]
 
 
 def cell(one: dict[str, float]) -> str:

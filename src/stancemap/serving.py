@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import mlflow
+import pandas as pd
 from mlflow.pyfunc import PythonModel
 
 
@@ -18,11 +19,8 @@ class ServedStance(PythonModel):
         self._folder = context.artifacts["bundle"]
         load(self._folder)
 
-    # Without type hints, on purpose: MLflow would read the table's schema from them instead of the signature.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """A DataFrame with `label` and `p(LABEL)` columns, a row for each row of the input."""
-        import pandas as pd
-
         from stancemap.predict import predict
 
         targets = None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stancemap.article import split_sentences
-from stancemap.datasets.jsonl import decode, decoded, read_file
+from stancemap.datasets.jsonl import decode, read_file
 from stancemap.datasets.table import ENDINGS, read_table
 from stancemap.errors import InputError, explain, nearest
 
@@ -127,7 +127,7 @@ def answer_texts(texts: Texts, model: str | Path | None = None) -> list[dict[str
 
     out = []
     for row, found in zip(texts.rows, answer(texts.texts, texts.targets, texts.names, model), strict=True):
-        added = {"target": found.target, "predicted": found.label}
+        added: dict[str, Any] = {"target": found.target, "predicted": found.label}
         added |= {f"p({label})": round(value, 6) for label, value in found.probabilities.items()}
         out.append({**row, **added})
     return out

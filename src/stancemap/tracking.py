@@ -7,19 +7,19 @@ writing twice changes nothing, a deleted database comes back, and a stage restor
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stancemap.bundle import digest
 from stancemap.errors import RegistryError, explain
+from stancemap.quiet import quiet
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 FINGERPRINT = "stancemap.fingerprint"
 BUNDLE = "bundle"
+DESCRIPTION = "Where the holder of a sentence stands on a target. A version's page holds its model card."
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class RunRecord:
     params: dict[str, Any]
     metrics: dict[str, float]
     tags: dict[str, str]
+    card: str
     files: tuple[Path, ...]
     bundle: Path
 
@@ -82,7 +83,7 @@ class Tracker:
             for path in record.files:
                 mlflow.log_artifact(str(path), "report")
             self._log_model(record)
-            mlflow.set_tag(FINGERPRINT, record.fingerprint)
+            mlflow.set_tags({FINGERPRINT: record.fingerprint, "mlflow.note.content": record.card})
         return str(run.info.run_id)
 
     def _log_model(self, record: RunRecord) -> None:
@@ -113,20 +114,28 @@ class Tracker:
             metadata={"stancemap": __version__, "fingerprint": record.fingerprint},
         )
 
-    def register(self, name: str, run_id: str, tags: dict[str, str]) -> str:
+    def register(self, name: str, run_id: str, record: RunRecord) -> str:
         """The version of a run's model, made when it is not there."""
         from mlflow.exceptions import MlflowException
 
         try:
             self.client.get_registered_model(name)
         except MlflowException:
-            self.client.create_registered_model(name, description="Stance of sentences; see the version's run.")
+            self.client.create_registered_model(name, description=DESCRIPTION)
         found = self.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
         if found:
             return str(found[0].version)
         model_id = self.client.get_run(run_id).outputs.model_outputs[0].model_id
         source = self.client.get_logged_model(model_id).artifact_location
-        made = self.client.create_model_version(name, source, run_id, tags=tags, model_id=model_id)
+        with quiet():
+            made = self.client.create_model_version(
+                name,
+                source,
+                run_id,
+                tags={"model": record.name, **record.tags},
+                description=record.card,
+                model_id=model_id,
+            )
         return str(made.version)
 
     def point(self, name: str, alias: str, version: str) -> bool:
@@ -195,18 +204,3 @@ def download(address: str, uri: str) -> Path:
     if not found:
         raise RegistryError(explain(f"The registered model {address} holds no stancemap bundle"))
     return found[0].parent
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without MLflow's notes on what is going well."""
-    import logging
-
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)

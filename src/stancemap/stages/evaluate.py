@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from stancemap.bundle import replacing, write_json
+from stancemap.bundle import read_head, read_json, replacing, write_json
 from stancemap.calibration import reliability
+from stancemap.card import render
 from stancemap.config import Dataset, Pipeline, read
 from stancemap.datasets.base import read_raw
 from stancemap.examples import parse_rows
 from stancemap.kinds import open_model
 from stancemap.metrics import Scored, per_class, score
 from stancemap.models.base import StanceModel
-from stancemap.prepared import columns_of, load_prepared
+from stancemap.prepared import AUDIT, columns_of, load_prepared
 from stancemap.progress import task
 from stancemap.project import Project
 from stancemap.repair import check_text, repair
@@ -37,7 +38,8 @@ def evaluate(project: Project, dataset_name: str, model_name: str) -> dict[str, 
         The content of metrics.json, by split.
     """
     pipeline = read(project.pipeline_file, Pipeline)
-    model, _ = open_model(project.model(dataset_name, model_name))
+    folder = project.model(dataset_name, model_name)
+    model, _ = open_model(folder)
     prepared = load_prepared(project, dataset_name)
     metrics: dict[str, Any] = {}
     report = project.report(dataset_name, model_name)
@@ -48,7 +50,11 @@ def evaluate(project: Project, dataset_name: str, model_name: str) -> dict[str, 
                 scored = scored_by(model, columns)
                 metrics[split] = _metrics(scored, model, pipeline)
             _write_predictions(details / f"predictions-{split}.parquet", columns, scored, model)
-        _write_plots(report, details, columns, scored, model)
+        found = slices(columns, scored, model)
+        _write_plots(report, details, scored, found, [str(label) for label in model.classes_])
+    dataset = read(project.dataset_file(dataset_name), Dataset)
+    audit = read_json(project.prepared(dataset_name) / AUDIT)
+    (report / "card.md").write_text(render(read_head(folder), dataset, metrics, found, audit), encoding="utf-8")
     write_json(report / "metrics.json", metrics)
     return metrics
 
@@ -74,10 +80,11 @@ def _only(dataset: Dataset, path: Path) -> Dataset:
 
 
 def _known(raw: dict[str, Any], dataset: Dataset) -> dict[str, Any]:
-    """A foreign file may carry further columns; tags and coders of its own are no reason to refuse it."""
-    needed = {dataset.columns.text, dataset.columns.label, dataset.columns.target, dataset.columns.document}
-    kept = needed | {dataset.columns.id, dataset.columns.genre}
-    return {key: value for key, value in raw.items() if key in kept}
+    """A foreign file may have columns and tags of its own, and rows without a document: each is then one by itself."""
+    columns = dataset.columns
+    needed = (columns.text, columns.label)
+    optional = (columns.id, columns.target, columns.document, columns.genre)
+    return {key: value for key, value in raw.items() if key in needed or (key in optional and value)}
 
 
 def scored_by(model: StanceModel, columns: Columns) -> Scored:
@@ -126,14 +133,15 @@ def _write_predictions(path: Path, columns: Columns, scored: Scored, model: Stan
     table.to_parquet(path, index=False)
 
 
-def _write_plots(report: Path, details: Path, columns: Columns, scored: Scored, model: StanceModel) -> None:
+def _write_plots(
+    report: Path, details: Path, scored: Scored, found: list[dict[str, Any]], classes: Sequence[str]
+) -> None:
     """Tables for `dvc plots`, and PNGs for people without it; all of the test split."""
-    classes = [str(label) for label in model.classes_]
     pairs = [
         {"actual": classes[true], "predicted": classes[said]}
         for true, said in zip(scored.y.tolist(), scored.predicted.tolist(), strict=True)
     ]
-    table, found = reliability(scored.probabilities, scored.y), slices(columns, scored, model)
+    table = reliability(scored.probabilities, scored.y)
     write_csv(report / "confusion.csv", pairs)
     write_csv(report / "reliability.csv", table)
     write_csv(report / "slices.csv", found)

@@ -14,13 +14,13 @@ from stancemap.config import Dataset, Pipeline, read
 from stancemap.datasets.base import read_raw
 from stancemap.errors import DataError, explain
 from stancemap.examples import Example, parse_rows
+from stancemap.prepared import AUDIT
 from stancemap.progress import task
 from stancemap.project import Project
 from stancemap.repair import Repaired, check_text, repair
 from stancemap.splits import NAMES, groups_of, leaks, near_duplicates, split_rows
 
 Pair = tuple[int, int, float]
-AUDIT = "audit.json"
 
 
 def prepare(project: Project, name: str) -> dict[str, Any]:
@@ -127,8 +127,10 @@ def _duplicates(examples: Sequence[Example], texts: Sequence[str], pairs: Sequen
 
 def _write(folder: Path, rows: Sequence[dict[str, Any]], parts: Sequence[str], dataset: Dataset) -> None:
     """One Parquet file for each part, carrying the features that `datasets` restores."""
-    from datasets import ClassLabel, Features, List, Value
+    from datasets import ClassLabel, Features, List, Value, disable_progress_bars
     from datasets import Dataset as Rows
+
+    disable_progress_bars()
 
     text, texts = Value("string"), List(Value("string"))
     schema = {"id": text, "text": text, "raw_text": text, "mends": texts, "target": text}

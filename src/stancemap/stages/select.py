@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 
-from stancemap.bundle import write_json
+from stancemap.bundle import read_json, write_json
 from stancemap.config import Pipeline, read
 from stancemap.errors import ConfigError, DataError, explain, nearest
 from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, interval, resamples
@@ -71,7 +70,7 @@ def read_metrics(project: Project, dataset: str, model: str) -> dict[str, Any]:
     if not path.is_file():
         then = f"Run `stancemap evaluate {dataset} {model}`"
         raise DataError(explain(f"The model {model} was not evaluated on {dataset}", then=then))
-    measured: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    measured: dict[str, Any] = read_json(path)
     return measured
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from stancemap.bundle import digest, read_head, write_json
+from stancemap.bundle import digest, read_head, read_json, write_json
 from stancemap.config import Model, Pipeline, read
 from stancemap.errors import DataError, explain
 from stancemap.project import Project
@@ -33,8 +32,8 @@ def track(project: Project, dataset: str) -> list[str]:
     path = project.reports(dataset) / "selection.json"
     if not path.is_file():
         raise DataError(explain(f"Nothing was selected on {dataset}", then=f"Run `stancemap select {dataset}`"))
-    selection = json.loads(path.read_text(encoding="utf-8"))
-    records = [_record(project, dataset, model, selection) for model in pipeline.models]
+    selection = read_json(path)
+    records = [_record(project, dataset, model) for model in pipeline.models]
     artifacts = project.home / "mlartifacts"
     artifacts.mkdir(parents=True, exist_ok=True)
     with FileLock(artifacts / ".lock"):  # a fresh database cannot take several writers at once
@@ -53,7 +52,7 @@ def _write(
         if run is None:
             run = tracker.write_run(experiment, record, project.prepared(dataset) / "train.parquet")
             done.append(f"tracked {record.name} as run {run}")
-        versions[record.name] = tracker.register(name, run, record.tags)
+        versions[record.name] = tracker.register(name, run, record)
     for alias in ("champion", "challenger"):
         model = selection[alias]
         if model is not None and tracker.point(name, alias, versions[model]):
@@ -73,10 +72,10 @@ def _leave_pointer(tracker: Tracker, project: Project, dataset: str, version: st
     write_json(pointer, {"name": PREFIX + dataset, "version": version, "folder": Path(folder).as_posix()})
 
 
-def _record(project: Project, dataset: str, model: str, selection: dict[str, Any]) -> RunRecord:
+def _record(project: Project, dataset: str, model: str) -> RunRecord:
     bundle, report = project.model(dataset, model), project.report(dataset, model)
     head = read_head(bundle)
-    metrics = json.loads((report / "metrics.json").read_text(encoding="utf-8"))
+    metrics = read_json(report / "metrics.json")
     files = sorted(path for path in [*report.glob("*.*"), *(report / "details").glob("*.png")] if path.is_file())
     config = read(project.model_file(model), Model)
     return RunRecord(
@@ -84,7 +83,8 @@ def _record(project: Project, dataset: str, model: str, selection: dict[str, Any
         fingerprint=_fingerprint(bundle, report),
         params={"dataset": dataset, "model": model, "kind": config.kind, **head["params"]},
         metrics=_flat(metrics, report),
-        tags=_tags(project, dataset, head, selection),
+        tags=_tags(project, dataset, head),
+        card=(report / "card.md").read_text(encoding="utf-8"),
         files=tuple(path for path in files if not path.name.startswith(".")),
         bundle=bundle,
     )
@@ -118,12 +118,11 @@ def _slice_metrics(path: Path) -> dict[str, float]:
     return {f"test.slice.{row['slice']}.{row['value'].translate(allowed)}": float(row["macro_f1"]) for row in rows}
 
 
-def _tags(project: Project, dataset: str, head: dict[str, Any], selection: dict[str, Any]) -> dict[str, str]:
+def _tags(project: Project, dataset: str, head: dict[str, Any]) -> dict[str, str]:
     return {
         "stancemap.dataset": dataset,
         "stancemap.classes": ",".join(head["classes"]),
         "stancemap.target": head["about"]["target"],
-        "stancemap.champion_of_this_run": selection["champion"],
         "git.commit": _commit(project.root),
         "dvc.lock": digest(project.root / "dvc.lock")[:16] if (project.root / "dvc.lock").is_file() else "none",
     }
