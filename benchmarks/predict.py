@@ -1,7 +1,7 @@
 """Time stancemap's predict() beside torch + transformers with the same weights and the same linear head, in one run.
 
 Why: a time alone says little, and a machine's speed drifts. So every repetition measures all contenders in random
-order, on the same texts with as many threads; their answers are compared too; ratios are the result. It asserts nothing.
+order, on the same texts with as many threads, and compares their answers too. Ratios are the result; none is asserted.
 To add a contender, write a class with `answer` and `vectors`, name it in CONTENDERS, and say in RIVALS whom it meets.
 """
 
@@ -9,12 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import random
+import resource
 import sys
+import tempfile
 import time
+from importlib import metadata
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any
 
-# Every cold start runs this very file, so what only the measuring process needs is imported inside functions.
+import numpy as np
+
+# Every cold start runs this very file: what not every contender imports anyway is imported inside functions.
 ROOT = Path(__file__).resolve().parents[1]
 CONTENDERS = {
     "stancemap, embedding-mpnet (int8)": ("Stancemap", "embedding-mpnet"),
@@ -25,8 +33,7 @@ CONTENDERS = {
 }
 MPNET, MINILM, NGRAM, TORCH_MPNET, TORCH_MINILM = CONTENDERS
 RIVALS = ((MPNET, TORCH_MPNET), (MINILM, TORCH_MINILM), (NGRAM, TORCH_MINILM))
-TIMED = ("cold", "single", "batch", "vectors")
-HEADINGS = {
+KINDS = {
     "cold": "cold start, s",
     "single": "one by one, ms a sentence",
     "batch": "all at once, ms a sentence",
@@ -35,14 +42,9 @@ HEADINGS = {
     "model": "model on disk, MB",
     "installed": "packages imported, MB",
 }
-PADDED = 32  # texts in one padded batch on torch: the default of sentence-transformers, which also sorts by length
-RESAMPLES = 10_000
-Values = dict[str, dict[str, list[float]]]
 
 
 class Stancemap:
-    """What this repository offers."""
-
     def __init__(self, given: dict[str, Any]) -> None:
         from stancemap import load, predict
 
@@ -64,28 +66,12 @@ class Torch:
         from transformers import AutoModel, AutoTokenizer
 
         torch.set_num_threads(given["threads"])
-        self.torch = torch
-        self.length = json.loads(Path(given["bundle"], "model.json").read_text())["state"]["max_length"]
+        self.torch, self.length = torch, given["max_length"]
         self.head = load_file(Path(given["bundle"], "arrays.safetensors"))
         self.tokenizer = AutoTokenizer.from_pretrained(given["encoder"], local_files_only=True)
         self.model = AutoModel.from_pretrained(given["encoder"], local_files_only=True).eval()
 
-    def vectors(self, texts: list[str]) -> Any:
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        parts = [order[start : start + PADDED] for start in range(0, len(order), PADDED)]
-        with self.torch.inference_mode():
-            found = self.torch.cat([self._padded([texts[row] for row in part]) for part in parts]).numpy()
-        return found[sorted(range(len(order)), key=order.__getitem__)]
-
-    def _padded(self, texts: list[str]) -> Any:
-        given = self.tokenizer(texts, padding=True, truncation=True, max_length=self.length, return_tensors="pt")
-        mask = given["attention_mask"].unsqueeze(-1)
-        pooled = (self.model(**given).last_hidden_state * mask).sum(1) / mask.sum(1)
-        return self.torch.nn.functional.normalize(pooled, dim=-1)
-
     def answer(self, texts: list[str], targets: list[str]) -> list[list[float]]:
-        import numpy as np
-
         row = {text: number for number, text in enumerate(dict.fromkeys([*texts, *targets]))}
         vectors = self.vectors(list(row))
         text, aim = (vectors[[row[entry] for entry in column]] for column in (texts, targets))
@@ -93,23 +79,17 @@ class Torch:
         odds = np.exp(features @ self.head["weights"].T + self.head["biases"])
         return (odds / odds.sum(axis=1, keepdims=True)).tolist()
 
-
-class Inputs:
-    """The texts, and where the weights lie; asked in a process of its own, since a parent's memory counts for a child."""
-
-    def __init__(self, given: dict[str, Any]) -> None:
-        self.given = given
-
-    def answer(self) -> dict[str, Any]:
-        from pyarrow.parquet import read_table
-        from stancemap import config, encoders
-
-        found = read_table(self.given["texts"], columns=["text", "target"]).to_pydict()
-        for name, bundle in self.given["bundles"].items():
-            encoder = json.loads(Path(bundle, "model.json").read_text())["params"]["encoder"]
-            about = config.read(ROOT / "configs" / "encoders" / f"{encoder}.yaml", config.Encoder)
-            found[name] = str(encoders.find(encoder, about, offline=True))
-        return found
+    def vectors(self, texts: list[str]) -> Any:
+        how = {"padding": True, "truncation": True, "max_length": self.length, "return_tensors": "pt"}
+        found = self.torch.empty(len(texts), self.model.config.hidden_size)
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        with self.torch.inference_mode():  # in batches of 32, sorted by length: the default of sentence-transformers
+            for rows in (order[start : start + 32] for start in range(0, len(order), 32)):
+                given = self.tokenizer([texts[row] for row in rows], **how)
+                mask = given["attention_mask"].unsqueeze(-1)
+                pooled = (self.model(**given).last_hidden_state * mask).sum(1) / mask.sum(1)
+                found[rows] = self.torch.nn.functional.normalize(pooled, dim=-1)
+        return found.numpy()
 
 
 def worker() -> None:
@@ -132,90 +112,139 @@ def worker() -> None:
 
 
 def weight() -> dict[str, float]:
-    """The peak memory of this process, and the size of the installed packages of which it imported any part, in MB."""
-    from importlib.metadata import files, packages_distributions
-    from resource import RUSAGE_SELF, getrusage
-
-    peak = getrusage(RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    owners, imported = packages_distributions(), {name.partition(".")[0] for name in list(sys.modules)}
+    """The peak memory of this process, and the size of the installed packages of which it imported any part."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    owners, imported = metadata.packages_distributions(), {name.partition(".")[0] for name in list(sys.modules)}
     packages = {owner for name in imported for owner in owners.get(name, ())}
-    paths = {Path(str(file.locate())) for name in packages for file in files(name) or () if file.suffix != ".pyc"}
-    return {"memory": peak / 1e6, "installed": megabytes(paths)}
+    files = {Path(str(file.locate())) for name in packages for file in metadata.files(name) or ()}
+    return {"memory": peak / 1e6, "installed": megabytes(files)}
 
 
-def megabytes(paths: Any) -> float:
-    return sum(path.stat().st_size for path in paths if path.is_file()) / 1e6
+def megabytes(files: Any) -> float:
+    return sum(file.stat().st_size for file in files if file.suffix != ".pyc" and file.is_file()) / 1e6
 
 
 class Process:
-    """A fresh process that is one contender."""
-
     def __init__(self, given: dict[str, Any]) -> None:
-        import subprocess
-        import tempfile
-
-        self.given, self.said = given, tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
-        command, pipe = [sys.executable, __file__, "--worker"], subprocess.PIPE
-        self.run: Any = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self.said, text=True)
+        self.given, self.log = given, tempfile.TemporaryFile("w+")  # noqa: SIM115 - lives as long as the process
+        self.run: Any = Popen([sys.executable, __file__, "worker"], stdin=PIPE, stdout=PIPE, stderr=self.log, text=True)
         self.run.stdin.write(json.dumps(given) + "\n")
 
     def ask(self, *job: Any) -> Any:
         """The seconds that a job took inside the process, and its answers."""
-        self.run.stdin.write(json.dumps(job) + "\n")
-        self.run.stdin.flush()
+        print(json.dumps(job), file=self.run.stdin, flush=True)
         line = self.run.stdout.readline()
         if not line:
-            self.said.seek(0)
-            raise SystemExit(f"{self.given['class']} failed:\n{self.said.read()}")
+            self.log.seek(0)
+            raise SystemExit(f"{self.given['bundle']} with {self.given['class']} failed:\n{self.log.read()}")
         return json.loads(line)
 
 
-def measure(given: dict[str, Any], columns: dict[str, Any], repetitions: int, seed: int) -> tuple[Values, Any]:
+def describe(made: str, model: str, threads: int) -> dict[str, Any]:
+    """What a contender is told."""
+    from stancemap import bundle, config, encoders
+
+    folder = ROOT / "models" / "withdrawal" / model
+    head, files = bundle.read_head(folder), list(folder.iterdir())
+    given = {"class": made, "bundle": str(folder), "threads": threads, "max_length": head["state"].get("max_length")}
+    if made == "Torch":
+        name = head["params"]["encoder"]
+        encoder = config.read(ROOT / "configs" / "encoders" / f"{name}.yaml", config.Encoder)
+        given["encoder"] = str(encoders.find(name, encoder, offline=True))
+        files = [folder / bundle.ARRAYS, *Path(given["encoder"]).iterdir()]
+    return {**given, "model": megabytes(files)}
+
+
+def measure(given: dict[str, Any], columns: dict[str, Any], repetitions: int) -> tuple[Any, Any]:
     """Every contender's values by kind, one for each repetition, and its answers."""
-    import random
-
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import track
 
-    warm, shuffled = {name: Process(given[name]) for name in given}, random.Random(seed).sample
-    jobs = [(name, kind) for name in given for kind in TIMED if (name, kind) != (NGRAM, "vectors")]
-    values: Values = {name: {kind: [] for kind in HEADINGS} for name in given}
-    answers: dict[str, Any] = {name: {} for name in given}
+    jobs = [(name, kind) for name in given for kind in columns if (name, kind) != (NGRAM, "vectors")]
+    turns = [job for _ in range(repetitions + 1) for job in random.sample(jobs, len(jobs))]  # the first fills caches
+    values: Any = {name: {kind: [] for kind in KINDS} for name in given}
+    answers: Any = {name: {} for name in given}
+    warm = {name: Process(given[name]) for name in given}
     # A bar that redraws by itself would compute beside what is timed.
-    with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
-        bar = progress.add_task("", total=(repetitions + 1) * len(jobs))
-        for name, kind in (job for _ in range(repetitions + 1) for job in shuffled(jobs, len(jobs))):
-            progress.update(bar, description=f"{name}: {HEADINGS[kind].partition(',')[0]}", refresh=True)
-            started = time.perf_counter()
-            process = Process(given[name]) if kind == "cold" else warm[name]
-            seconds, answers[name][kind] = process.ask(kind, *columns[kind])
-            cold = time.perf_counter() - started
-            values[name][kind].append(cold if kind == "cold" else seconds * 1e3 / len(columns[kind][0]))
-            if kind == "cold":
-                for what, size in process.ask("weight")[1].items():
-                    values[name][what].append(size)
-                process.run.communicate()
-            progress.update(bar, advance=1, refresh=True)
-    for process in warm.values():
-        process.run.communicate()
+    for name, kind in track(turns, "measuring", console=Console(stderr=True), auto_refresh=False):
+        started = time.perf_counter()
+        process = Process(given[name]) if kind == "cold" else warm[name]
+        seconds, answers[name][kind] = process.ask(kind, *columns[kind])
+        found = {kind: seconds * 1e3 / len(columns[kind][0])}
+        if kind == "cold":
+            found = {kind: time.perf_counter() - started, "model": given[name]["model"], **process.ask("weight")[1]}
+            process.run.communicate()
+        for what, value in found.items():
+            values[name][what].append(value)
     return {name: {kind: found[1:] for kind, found in kinds.items()} for name, kinds in values.items()}, answers
 
 
 def ratio(ours: list[float], theirs: list[float]) -> list[float]:
     """Their median over ours, and its bootstrap 95 % interval; a repetition's two values stay together."""
-    import numpy as np
-
-    if not ours or not theirs:
-        return []
-    rows = np.random.default_rng(0).integers(0, len(ours), (RESAMPLES, len(ours)))
+    rows = np.random.default_rng(0).integers(0, len(ours), (10_000, len(ours)))
     drawn = np.median(np.array(theirs)[rows], axis=1) / np.median(np.array(ours)[rows], axis=1)
     return [float(np.median(theirs) / np.median(ours)), *np.percentile(drawn, [2.5, 97.5]).tolist()]
 
 
-def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[float, int, int]:
-    """The largest difference of a probability in all answers that were timed, equal labels, and of how many."""
-    import numpy as np
+def agreement(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """The largest difference of a probability in any answer that was timed, and the equal labels of the batch."""
+    first, second = (np.concatenate([one["cold"], one["single"], one["batch"]]) for one in (ours, theirs))
+    same = [int(np.argmax(a) == np.argmax(b)) for a, b in zip(ours["batch"], theirs["batch"], strict=True)]
+    return [f"{np.abs(first - second).max():.1e}", f"{sum(same)} of {len(same)}"]
 
-    pairs = [(np.array(ours[kind]), np.array(theirs[kind])) for kind in ("cold", "single", "batch")]
-    same = pairs[-1][0].argmax(axis=1) == pairs[-1][1].argmax(axis=1)
-    return max(float(np.abs(a - b).max()) for a, b in pairs), int(same.sum()), len(same)
+
+def table(values: dict[str, Any], answers: dict[str, Any]) -> str:
+    """Medians with quartiles, then ratios with intervals and how far the answers agree, as Markdown."""
+
+    def cell(form: str, numbers: list[float]) -> str:
+        shown = [f"{number:,.0f}" if number >= 100 else f"{number:.3g}" for number in numbers]
+        return (form if len(set(shown)) > 1 else form.partition(" ")[0]).format(*shown) if shown else "–"
+
+    lines = [["median (quartiles)", *KINDS.values()], ["---", *["---:"] * len(KINDS)]]
+    for name, kinds in values.items():
+        spreads = [np.percentile(found, [50, 25, 75]).tolist() if found else [] for found in kinds.values()]
+        lines.append([name, *[cell("{} ({}–{})", spread) for spread in spreads]])
+    heads = [heading.partition(",")[0] for heading in KINDS.values()]
+    lines += [[], ["", "against", *heads, "largest difference of a probability", "same label"]]
+    lines += [["---", "---", *["---:"] * (len(KINDS) + 2)]]
+    for ours, theirs in RIVALS:
+        ratios = [ratio(found, values[theirs][kind]) if found else [] for kind, found in values[ours].items()]
+        agreed = ["another model"] * 2 if ours == NGRAM else agreement(answers[ours], answers[theirs])
+        lines.append([ours, theirs, *[cell("**{}×** [{}, {}]", found) for found in ratios], *agreed])
+    return "\n".join(f"| {' | '.join(line)} |" if line else "" for line in lines)
+
+
+def main() -> None:
+    """Read the command line, pin, measure, print."""
+    from argparse import ArgumentParser
+
+    from pyarrow.parquet import read_table
+
+    parser, cores = ArgumentParser(description=__doc__.partition("\n")[0]), range(1, 1 + (os.cpu_count() or 1))
+    parser.add_argument("--repetitions", type=int, default=7, metavar="N", help="of everything: %(default)s")
+    parser.add_argument("--threads", type=int, default=1, choices=cores, help="threads and cores for each: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="two repetitions of few sentences: a look, no result")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write every single value and answer there")
+    asked = parser.parse_args()
+    repetitions, singles, batch = (2, 8, 64) if asked.quick else (max(asked.repetitions, 1), 64, 512)
+    if hasattr(os, "sched_setaffinity"):  # contenders inherit it; stancemap takes as many threads as it has cores
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: asked.threads])
+    os.environ |= {f"{name}_NUM_THREADS": str(asked.threads) for name in ("OMP", "OPENBLAS", "MKL", "RAYON")}
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    given = {name: describe(*which, asked.threads) for name, which in CONTENDERS.items()}
+    rows = read_table(ROOT / "data/prepared/withdrawal/test.parquet").select(["text", "target"]).to_pydict().values()
+    counts = {"cold": 1, "single": singles, "batch": batch, "vectors": batch}
+    columns = {kind: [column[:count] for column in rows] for kind, count in counts.items()}
+    values, answers = measure(given, columns, repetitions)
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if sys.platform == "linux" else []
+    about = [line.partition(": ")[2] for line in lines if line.startswith("model name")][:1]
+    about += [f"{os.cpu_count()} cores, {asked.threads} used by each contender, Python {platform.python_version()}"]
+    about += [f"{name} {metadata.version(name)}" for name in ("torch", "transformers", "onnxruntime", "scikit-learn")]
+    about += [f"{repetitions} repetitions of {singles} sentences one by one and {batch} all at once"]
+    if asked.json:
+        asked.json.write_text(json.dumps({"about": about, "values": values, "answers": answers}, indent=1))
+    print(", ".join(about) + ".", table(values, answers), sep="\n\n")
+
+
+if __name__ == "__main__":
+    worker() if sys.argv[1:] == ["worker"] else main()

@@ -22,6 +22,7 @@ LAYERS = (
     ("stages.*",),
     ("serving",),
     ("tables",),
+    ("answers",),
     ("article",),
     ("predict",),
     ("registry",),

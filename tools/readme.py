@@ -38,7 +38,8 @@ def models(root: Path) -> list[list[str]]:
         config = yaml.safe_load(path.read_text("utf-8"))
         settings = ", ".join(f"{key} {value}" for key, value in config.items() if key != "kind")
         source = root / "src" / "stancemap" / "models" / f"{config['kind']}.py"
-        what = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").splitlines()[0].partition(": ")[2].rstrip(".")
+        first = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").splitlines()[0]
+        what = first.partition(": ")[2].rstrip(".")
         rows.append([f"`{path.stem}`", f"`{config['kind']}`", what + (f" ({settings})" if settings else "")])
     return rows
 

@@ -32,9 +32,12 @@ def reliability(probabilities: Floats, y: NDArray[np.int64], bins: int = BINS) -
     confidence = probabilities.max(axis=1)
     right = (probabilities.argmax(axis=1) == y).astype(float)
     order = np.argsort(confidence, kind="stable")
+    evenly = np.cumsum([len(part) for part in np.array_split(order, min(bins, len(order)))])[:-1]
+    # Equal confidences share a bin; else the order of the rows would decide which of them count together.
+    ties = np.searchsorted(confidence[order], confidence[order][evenly], side="left")
     return [
         {"confidence": float(confidence[part].mean()), "accuracy": float(right[part].mean()), "n": len(part)}
-        for part in np.array_split(order, min(bins, len(order)))
+        for part in np.split(order, np.unique(ties[ties > 0]))
     ]
 
 

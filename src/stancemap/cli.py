@@ -52,9 +52,31 @@ DatasetName = Annotated[
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="A config in configs/models, such as ngram.")]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from stancemap import __version__
+
+        out.print(f"stancemap {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say which, and stop.")
+    ] = False,
+) -> None:
+    """Leave to `--help` what `help=` above says; nothing is done before a command."""
+
+
 @app.command()
 def prepare(dataset: DatasetName) -> None:
-    """Repair text, validate every row, find duplicates, split by document."""
+    """Repair text, validate every row, find duplicates, split by document.
+
+    For example:
+
+        stancemap prepare withdrawal
+    """
     from stancemap.stages.prepare import prepare as run
 
     audit = run(require(), dataset)
@@ -67,7 +89,12 @@ def prepare(dataset: DatasetName) -> None:
 
 @app.command()
 def fit(dataset: DatasetName, model: ModelName) -> None:
-    """Fit one model on the training split and save it without pickle."""
+    """Fit one model on the training split and save it without pickle.
+
+    For example:
+
+        stancemap fit withdrawal ngram
+    """
     from stancemap.stages.fit import fit as run
 
     run(require(), dataset, model)
@@ -83,7 +110,14 @@ def evaluate(
         typer.Option(help="Score the model on this labelled file instead, and write nothing but the answer."),
     ] = None,
 ) -> None:
-    """Score a fitted model: every number with its n and its interval."""
+    """Score a fitted model: every number with its n and its interval.
+
+    For example:
+
+        stancemap evaluate withdrawal ngram
+
+        stancemap evaluate withdrawal ngram --file labelled.jsonl
+    """
     from stancemap.stages.evaluate import evaluate as run
     from stancemap.stages.evaluate import evaluate_file
 
@@ -96,7 +130,12 @@ def evaluate(
 
 @app.command()
 def select(dataset: DatasetName) -> None:
-    """Name the best model on validation, and how sure that is."""
+    """Name the best model on validation, and how sure that is.
+
+    For example:
+
+        stancemap select withdrawal
+    """
     from stancemap.stages.select import select as run
 
     found = run(require(), dataset)
@@ -110,7 +149,12 @@ def select(dataset: DatasetName) -> None:
 
 @app.command()
 def track(dataset: DatasetName) -> None:
-    """Make MLflow match the files, register the models, move the aliases; safe to run again."""
+    """Make MLflow match the files, register the models, move the aliases; safe to run again.
+
+    For example:
+
+        stancemap track withdrawal
+    """
     from stancemap.stages.track import track as run
 
     for line in run(require(), dataset):
@@ -143,6 +187,8 @@ def predict(  # noqa: PLR0913, PLR0917 - options are typed by name
     if output is not None:
         tables.check_output(output)
     file = None if what == "-" else tables.which_file(what)
+    if file is None:
+        tables.refuse_columns("standard input" if what == "-" else "a text", text_column, target_column)
     if file is not None:
         texts = tables.read_texts(file, text_column, target_column, target)
     elif what == "-":
@@ -152,7 +198,12 @@ def predict(  # noqa: PLR0913, PLR0917 - options are typed by name
     rows = tables.answer_texts(texts, model)
     if output is not None:
         tables.write_rows(output, rows)
-        out.print(f"{len(rows)} rows written to {output}")
+        out.print(
+            f"{len(rows)} row{'s' * (len(rows) != 1)} written to {output}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     elif as_json:
         sys.stdout.write(tables.json_lines(rows))
     else:
@@ -187,13 +238,15 @@ def _bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
 
 def main() -> None:
     """Run the command line; errors made for people are printed without a traceback."""
-    if err.is_terminal:
-        show_with(_bar)
     try:
+        if err.is_terminal:
+            show_with(_bar)
         app(standalone_mode=True)
     except StancemapError as error:
         err.print(f"stancemap: {error}", style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        err.print("stancemap: stopped; finished steps are kept, the same command goes on from there")
+    except (KeyboardInterrupt, SystemExit) as end:  # typer makes an exit with 130 of Ctrl-C
+        if isinstance(end, SystemExit) and end.code != 130:
+            raise
+        err.print("stancemap: stopped; finished steps are kept, the same command goes on from there", soft_wrap=True)
         sys.exit(130)

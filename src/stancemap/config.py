@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from stancemap.errors import ConfigError, explain, nearest
 
@@ -25,7 +25,7 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 class Frozen(BaseModel):
     """A schema that refuses unknown keys and never changes once it is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
 class Split(Frozen):
@@ -33,6 +33,12 @@ class Split(Frozen):
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> Self:
+        if self.validation + self.test > 0.9:
+            raise ValueError("validation and test may take 0.9 of the rows at the most; the rest is for training")
+        return self
 
 
 class Duplicates(Frozen):
@@ -88,12 +94,20 @@ class Dataset(Frozen):
 
     title: str
     reader: Name
-    files: tuple[str, ...] = Field(min_length=1)
+    files: tuple[Annotated[str, Field(pattern=r"^[^/\\]")], ...] = Field(min_length=1)
     columns: Columns = Columns()
     labels: dict[str, Canonical]
     target: Target
     licence: str
     source: str = "written for this project"
+
+    @field_validator("files")
+    @classmethod
+    def _inside(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        outside = [pattern for pattern in files if ".." in Path(pattern).parts]
+        if outside:
+            raise ValueError("a pattern leads out of the dataset's folder")
+        return files
 
     @field_validator("labels")
     @classmethod
@@ -173,6 +187,8 @@ def load_yaml(path: Path) -> dict[str, Any]:
         options = [other.stem for other in path.parent.glob("*.yaml")]
         wrong = f"There is no config {path}"
         raise ConfigError(explain(wrong, got=path.stem, allowed=nearest(path.stem, options))) from None
+    except OSError as error:
+        raise ConfigError(explain(f"{path} cannot be read: {error.strerror}")) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = re.sub(r"\s+", " ", str(error))
         raise ConfigError(explain(f"{path} is no YAML: {reason}", then="Mend the file")) from None
@@ -192,7 +208,11 @@ def parse(content: dict[str, Any], schema: type[Schema], where: str) -> Schema:
 def describe(error: ValidationError, schema: type[BaseModel], where: str) -> list[str]:
     """One sentence per fault of a config, with its path, the value that came, and what is allowed."""
     lines = []
-    for fault in error.errors():
+    faults = error.errors()
+    for fault in faults:
+        inside = [other for other in faults if other is not fault and other["loc"][: len(fault["loc"])] == fault["loc"]]
+        if fault["type"] == "too_short" and inside:  # pydantic counts only the items that are right
+            continue
         key = ".".join(str(part) for part in fault["loc"])
         if fault["type"] == "extra_forbidden":
             options = _fields_at(schema, fault["loc"][:-1])
@@ -207,9 +227,8 @@ def describe(error: ValidationError, schema: type[BaseModel], where: str) -> lis
 
 def _fields_at(schema: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        field = schema.model_fields.get(str(part))
-        inner = field.annotation if field else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        schema = inner
+        if isinstance(part, int):  # the place in a list: the list's schema is that of its items
+            continue
+        inner = schema.model_fields[part].annotation
+        schema = next(one for one in (inner, *get_args(inner)) if isinstance(one, type) and issubclass(one, BaseModel))
     return list(schema.model_fields)

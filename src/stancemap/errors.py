@@ -105,6 +105,7 @@ def nearest(name: str, options: Iterable[str]) -> str:
     'none there yet'
     """
     known = sorted(options)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    folded = {option.casefold(): option for option in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     listed = ", ".join(known) or "none there yet"
-    return f"{listed} (did you mean {close[0]}?)" if close else listed
+    return f"{listed} (did you mean {folded[close[0]]}?)" if close else listed

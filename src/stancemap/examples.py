@@ -60,7 +60,9 @@ def parse_rows(rows: Iterable[RawRow], dataset: Dataset, check: Callable[[object
     faults: list[str] = []
     examples: list[Example] = []
     seen: dict[str, str] = {}
+    present: dict[str, None] = {}
     for where, raw in rows:
+        present |= dict.fromkeys(raw)
         found = _faults(raw, dataset, check)
         if not found:
             example = Example.model_validate(_renamed(raw, dataset, where))
@@ -74,7 +76,18 @@ def parse_rows(rows: Iterable[RawRow], dataset: Dataset, check: Callable[[object
     if faults:
         more = [f"... and {len(faults) - SHOWN} more"] if len(faults) > SHOWN else []
         raise DataError("\n".join([*faults[:SHOWN], *more]))
+    if examples:
+        _refuse_absent(dataset, list(present))
     return examples
+
+
+def _refuse_absent(dataset: Dataset, present: list[str]) -> None:
+    """A column that the config names must be in some row: a misspelt `document` would cut documents in silence."""
+    for field in sorted(dataset.columns.model_fields_set):
+        column = getattr(dataset.columns, field)
+        if column is not None and column not in present:
+            then = f"Mend `columns.{field}` in the dataset's config"
+            raise DataError(explain("No row has the column", got=column, allowed=nearest(column, present), then=then))
 
 
 def _renamed(raw: Mapping[str, Any], dataset: Dataset, where: str) -> dict[str, Any]:
@@ -86,8 +99,15 @@ def _renamed(raw: Mapping[str, Any], dataset: Dataset, where: str) -> dict[str, 
     row.setdefault("target", dataset.target.generic)
     for field in ("tags", "coders"):
         value = row.get(field)
-        row[field] = value.split() if isinstance(value, str) else list(value) if value is not None else []
+        row[field] = value.split() if isinstance(value, str) else _listed(value)
     return row
+
+
+def _listed(value: Any) -> Any:
+    """A list as a list, also out of Parquet, and nothing as an empty one; the schema refuses the rest."""
+    if value is None:
+        return []
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _faults(raw: Mapping[str, Any], dataset: Dataset, check: Callable[[object], str]) -> list[str]:
@@ -97,19 +117,31 @@ def _faults(raw: Mapping[str, Any], dataset: Dataset, check: Callable[[object], 
         present = ", ".join(str(column) for column in raw) or "no field"
         return [explain(f"{missing[0]}: the field is missing", got=present, allowed=", ".join(needed))]
     row = _renamed(raw, dataset, "row")
-    faults = _schema_faults(row)
-    try:
-        check(row["text"])
-    except InputError as error:
-        faults.append(f"text: {error}")
-    for field in ("label", "coders"):
-        for label in [row[field]] if field == "label" else row[field]:
-            if label not in dataset.labels:
-                allowed = nearest(str(label), dataset.labels)
-                faults.append(explain(f"{field}: the label is unknown", got=label, allowed=allowed))
-    unknown = [tag for tag in row["tags"] if tag not in TAGS]
-    if unknown:
-        faults.append(explain("tags: the tag is unknown", got=unknown[0], allowed=nearest(str(unknown[0]), TAGS)))
+    return [*_schema_faults(row), *_text_faults(row, check), *_word_faults(row, dataset)]
+
+
+def _text_faults(row: Mapping[str, Any], check: Callable[[object], str]) -> list[str]:
+    faults = []
+    for field in ("text", "target"):
+        if field == "target" and not (isinstance(row[field], str) and row[field]):
+            continue  # the schema has refused it
+        try:
+            check(row[field])
+        except InputError as error:
+            faults.append(f"{field}: {error}")
+    return faults
+
+
+def _word_faults(row: Mapping[str, Any], dataset: Dataset) -> list[str]:
+    """The first label and the first tag that are none; what is no string at all the schema has refused."""
+    faults = []
+    for field, found in {"label": [row["label"]], "coders": row["coders"], "tags": row["tags"]}.items():
+        kind, allowed = ("tag", TAGS) if field == "tags" else ("label", list(dataset.labels))
+        words = [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+        unknown = [one for one in words if one not in allowed][:1]
+        faults += [
+            explain(f"{field}: the {kind} is unknown", got=one, allowed=nearest(one, allowed)) for one in unknown
+        ]
     return faults
 
 

@@ -24,7 +24,7 @@ class LinearHead:
     """Weights of shape (n_classes, n_features), biases of shape (n_classes,), already divided by the temperature.
 
     The temperature (Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2) minimises the
-    log-loss of out-of-fold log-odds, with folds that keep documents whole.
+    cross-entropy of out-of-fold log-odds, with folds that keep documents whole.
     """
 
     weights: Floats
@@ -62,8 +62,11 @@ class LinearHead:
 
     def logits(self, features: Any) -> Floats:
         """Log-odds of shape (n_rows, n_classes)."""
-        odds: Floats = np.asarray(features @ self.weights.T, dtype=np.float64) + self.biases
-        return odds
+        # Not `@` for dense rows: BLAS adds up one row in another order than many, and a batch must equal its rows.
+        dense = isinstance(features, np.ndarray)
+        odds = np.einsum("ij,kj->ik", features, self.weights) if dense else features @ self.weights.T
+        scores: Floats = np.asarray(odds, dtype=np.float64) + self.biases
+        return scores
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What a bundle keeps of the head."""
@@ -81,7 +84,10 @@ def _per_class(found: Floats, axis: int) -> Floats:
 
 
 def best_temperature(logits: Floats, y: NDArray[np.int64]) -> float:
-    """The temperature, between 1/20 and 20, that minimises the log-loss of `logits / temperature`.
+    """The temperature, between 1/20 and 20, that minimises the cross-entropy of `logits / temperature`.
+
+    The true label of a class with n rows counts (n + 1) / (n + n_classes) rather than 1 (Platt 1999, "Probabilistic
+    Outputs for Support Vector Machines", section 2.2), so that a few rows, all of them right, do not make it certain.
 
     Examples
     --------
@@ -92,9 +98,13 @@ def best_temperature(logits: Floats, y: NDArray[np.int64]) -> float:
     from scipy.optimize import minimize_scalar
     from scipy.special import log_softmax
 
+    classes = logits.shape[1]
+    shares = 1 / (np.bincount(y, minlength=classes)[y] + classes)
+    wanted = np.repeat(shares[:, None], classes, axis=1)
+    wanted[np.arange(len(y)), y] = 1 - (classes - 1) * shares
+
     def loss(log_temperature: float) -> float:
-        scaled = log_softmax(logits / np.exp(log_temperature), axis=1)
-        return -float(scaled[np.arange(len(y)), y].mean())
+        return -float((wanted * log_softmax(logits / np.exp(log_temperature), axis=1)).sum(axis=1).mean())
 
     found = minimize_scalar(loss, bounds=(-np.log(20), np.log(20)), method="bounded")
     return float(np.exp(found.x))
@@ -108,5 +118,10 @@ def _folds(y: NDArray[np.int64], groups: Sequence[str] | None, seed: int) -> lis
     if smallest < 2:
         wrong = "There is too little to learn from: a label stands in fewer than two documents"
         raise DataError(explain(wrong, then="Add rows from further documents"))
-    splitter = StratifiedGroupKFold(min(FOLDS, smallest), shuffle=True, random_state=seed)
-    return list(splitter.split(np.zeros(len(y)), y, units))
+    for number in range(min(FOLDS, smallest), 1, -1):
+        splitter = StratifiedGroupKFold(number, shuffle=True, random_state=seed)
+        folds = list(splitter.split(np.zeros(len(y)), y, units))
+        if all(len(set(y[train].tolist())) == int(y.max()) + 1 for train, _ in folds):
+            return folds
+    wrong = "There is too little to learn from: no way was found to hold documents back that leaves every label"
+    raise DataError(explain(wrong, then="Add rows from further documents"))

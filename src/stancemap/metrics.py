@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stancemap.calibration import expected_calibration_error
 from stancemap.config import Bootstrap
+from stancemap.errors import ConfigError, explain, nearest
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -87,7 +88,7 @@ def accuracy(scored: Scored) -> float:
 def log_loss(scored: Scored) -> float:
     """Mean negative log-probability of the true class, in nats."""
     true = scored.probabilities[np.arange(len(scored.y)), scored.y]
-    return float(-np.log(np.clip(true, 1e-12, 1)).mean())
+    return float(-np.log(np.clip(true, 1e-12, 1)).mean()) + 0.0  # never -0.0
 
 
 def ece(scored: Scored) -> float:
@@ -104,6 +105,12 @@ METRICS: dict[str, Callable[[Scored], float]] = {
     "ece": ece,
 }
 LOWER_IS_BETTER = {"log_loss", "ece"}
+
+
+def check_metric(name: str, where: object) -> None:
+    """Refuse the name of a metric that is not there; `where` names the config in the error."""
+    if name not in METRICS:
+        raise ConfigError(explain(f"{where}: unknown metric", got=name, allowed=nearest(name, METRICS)))
 
 
 def resamples(documents: Ints, how: Bootstrap, seed: int) -> list[Ints]:

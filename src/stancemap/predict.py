@@ -6,12 +6,14 @@ champion is at hand; texts are repaired here exactly as `prepare` repaired the t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from stancemap.errors import InputError, explain
+from stancemap.errors import InputError, ModelError, StancemapError, explain
 from stancemap.progress import task
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 20  # faults named in one error
 CHUNK = 64  # rows answered between two steps of the progress bar
+ABOUT = ("model", "dataset", "target", "target_words")  # what `stancemap fit` leaves in a bundle for `predict`
 _loaded: dict[tuple[Path, int], tuple[StanceModel, dict[str, Any]]] = {}
 
 
@@ -124,8 +127,13 @@ def answer(
     ------
     InputError
         When a text or a target cannot be used; up to 20 rows are named.
+    ModelError
+        When the model was saved without what must be known of its dataset.
     """
     fitted, about = open_with_about(model)
+    if lacking := [key for key in ABOUT if key not in about]:
+        wrong = f"The model says nothing of its {', '.join(lacking)}"
+        raise ModelError(explain(wrong, then="Fit it with `stancemap fit`, or call its predict_proba"))
     frame = _checked(texts, targets, names, about)
     labels = [str(label) for label in fitted.classes_]
     answers: list[Prediction] = []
@@ -150,15 +158,24 @@ def open_with_about(model: str | Path | None = None) -> tuple[StanceModel, dict[
     head = folder / HEAD
     key = (folder, head.stat().st_mtime_ns if head.is_file() else 0)
     if key not in _loaded:
-        _loaded[key] = open_model(folder)
+        try:
+            _loaded[key] = open_model(folder)
+        except (StancemapError, ImportError):
+            raise
+        except Exception as error:  # noqa: BLE001 - safetensors, ONNX Runtime and tokenizers each have their own
+            reason = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+            wrong = f"The model {folder} cannot be opened: {type(error).__name__}: {reason}"
+            raise ModelError(explain(wrong, then="Fit the model again, or copy the folder afresh")) from None
     return _loaded[key]
 
 
 def as_list(values: Any, name: str) -> list[Any]:
     """A list of what was passed as several values; a table, a mapping or a number is refused."""
-    if isinstance(values, (bytes, dict)) or hasattr(values, "columns") or not isinstance(values, Iterable):
+    flat = isinstance(values, Iterable) and not hasattr(values, "columns") and getattr(values, "ndim", 1) == 1
+    if not flat or isinstance(values, (bytes, bytearray, memoryview, Mapping, AbstractSet)):  # a set has no order
         allowed = "a string, or a list or Series of strings"
-        raise InputError(explain(f"{name} is a {type(values).__name__}", allowed=allowed, then="Pass one column"))
+        wrong = f"{name} is of type {type(values).__name__}"
+        raise InputError(explain(wrong, allowed=allowed, then="Pass one column"))
     return list(values)
 
 
@@ -170,6 +187,8 @@ def _checked(
 
     frame: dict[str, list[str]] = {"text": [], "target": []}
     known: dict[Any, str] = {None: str(about["target"])}
+    if len(targets) > 1 and targets[0] is not None and all(target is targets[0] for target in targets):
+        known[targets[0]] = check_target(targets[0], about)  # one target for all is one fault, not one for each row
     faults = []
     for text, target, name in zip(texts, targets, names, strict=True):
         try:
@@ -201,8 +220,8 @@ def check_target(target: object, about: dict[str, Any]) -> str:
         aim = repair(check_text(target)).text
     except InputError as error:
         raise InputError(f"target: {error}") from None
-    words = about["target_words"]
-    if words and not any(word in aim.casefold() for word in words):
+    words = [re.escape(word.casefold()) for word in about["target_words"]]
+    if words and not re.search(rf"\b(?:{'|'.join(words)})", aim.casefold()):
         wrong = f"The target is outside the family of the model {about['model']} on {about['dataset']}"
         allowed = f"an action such as {about['target']!r}"
         then = "Name the action in such words, or train on a dataset of your own: see `Your own issue` in README.md"

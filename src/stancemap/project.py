@@ -57,10 +57,6 @@ class Project:
         """What `evaluate` writes."""
         return self.reports(dataset) / "models" / model
 
-    def champion(self, dataset: str) -> Path:
-        """What `track` leaves for `predict`: which registered version is live, and where its files lie."""
-        return self.home / "mlartifacts" / f"{dataset}-champion.json"
-
     @property
     def home(self) -> Path:
         """Where MLflow's database and artifacts lie: the main checkout, also inside a temporary workspace of DVC."""

@@ -73,7 +73,7 @@ def draw_slices(path: Path, table: Sequence[dict[str, Any]]) -> None:
     """Macro-F1 of the largest slices, worst at the top."""
     largest = sorted(sorted(table, key=lambda one: -one["n"])[:MOST], key=lambda one: -one["macro_f1"])
     figure, axes = _figure(7.2, 1.2 + 0.24 * max(len(largest), 1))
-    names = [f"{one['slice']}: {one['value']} (n {one['n']})" for one in largest]
+    names = [f"{one['slice']}: {one['value']} (n {one['n']})".replace("$", r"\$") for one in largest]
     axes.barh(names, [one["macro_f1"] for one in largest], color=ACCENT, height=0.7)
     axes.set(xlim=(0, 1), xlabel="macro-F1", title=f"Slices of test, the {len(largest)} largest")
     axes.tick_params(axis="y", labelsize=8)

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 GRAPH = "encoder.onnx"
 TOKENIZER = "tokenizer.json"
 Vectors = NDArray[np.float32]
+# Read when ONNX Runtime is imported: else it writes a device id into the home and calls its maker.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
 class SentenceEncoder:
@@ -61,11 +63,10 @@ class SentenceEncoder:
         if not texts:
             return np.zeros((0, self.width), dtype=np.float32)
         ids = self.tokenize(texts)
-        if len(ids) == 1:
-            return self._one(ids[0])[None]
         vectors = np.empty((len(ids), self.width), dtype=np.float32)
         with ThreadPoolExecutor(self.threads) as pool:
-            for row, vector in enumerate(pool.map(self._one, ids)):
+            run = pool.map if len(ids) > 1 else map
+            for row, vector in enumerate(run(self._one, ids)):
                 vectors[row] = vector
                 if advance is not None:
                     advance(1)

@@ -6,7 +6,10 @@ each other, and the leakage check is part of the result.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +19,7 @@ from stancemap.errors import DataError, explain
 
 Ints = NDArray[np.int64]
 NAMES = ("train", "validation", "test")
+ROUNDING = 1e-6  # equal texts may miss a cosine of 1 by so much
 BLOCK = 1024  # rows compared at once: bounds the memory of the comparison
 
 
@@ -37,8 +41,9 @@ def near_duplicates(texts: Sequence[str], how: Duplicates) -> list[tuple[int, in
     for start in range(0, len(texts), BLOCK):
         near = (vectors[start : start + BLOCK] @ vectors.T).tocoo()
         rows, columns = near.row + start, near.col
-        kept = (near.data >= how.cosine) & (rows < columns)
-        pairs += zip(rows[kept].tolist(), columns[kept].tolist(), near.data[kept].round(4).tolist(), strict=True)
+        kept = (near.data >= how.cosine - ROUNDING) & (rows < columns)
+        cosines = near.data[kept].clip(max=1).round(4)
+        pairs += zip(rows[kept].tolist(), columns[kept].tolist(), cosines.tolist(), strict=True)
     return sorted(pairs)
 
 
@@ -77,11 +82,12 @@ def split_rows(labels: Sequence[str], groups: Ints, how: Split, seed: int) -> li
     rest = np.arange(len(labels))
     taken = 0.0
     for name, share in (("test", how.test), ("validation", how.validation)):
-        folds = max(2, round((1 - taken) / share))
+        part = Fraction(share / (1 - taken)).limit_denominator(max(10, round(1 / share)))
+        folds = part.denominator
         if len(set(groups[rest].tolist())) < folds:
             raise DataError(_too_small(len(labels), len(set(groups.tolist()))))
         splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-        _, chosen = next(splitter.split(rest, y[rest], groups[rest]))
+        chosen = _some(splitter.split(rest, y[rest], groups[rest]), part.numerator, len(labels), groups)
         parts[rest[chosen]] = name
         rest, taken = np.delete(rest, chosen), taken + share
     for name in NAMES:
@@ -90,8 +96,18 @@ def split_rows(labels: Sequence[str], groups: Ints, how: Split, seed: int) -> li
     return [str(part) for part in parts]
 
 
+def _some(folds: Iterator[tuple[Ints, Ints]], number: int, rows: int, groups: Ints) -> Ints:
+    """The rows of the first folds; scikit-learn warns of rare labels, and refuses them when all are rare."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return np.concatenate([held for _, held in islice(folds, number)])
+        except ValueError:
+            raise DataError(_too_small(rows, len(set(groups.tolist())))) from None
+
+
 def _too_small(rows: int, groups: int) -> str:
-    wrong = f"The corpus is too small to split: {rows} rows in {groups} documents"
+    wrong = f"The corpus is too small to split: {rows} rows in {groups} groups of documents"
     allowed = "enough documents that train, validation and test each hold every label"
     return explain(wrong, allowed=allowed, then="Add documents, or mend `split` in configs/pipeline.yaml")
 

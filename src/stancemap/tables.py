@@ -1,22 +1,38 @@
-"""What `stancemap predict` reads, shows and writes: texts out of any file, answers into any file."""
+"""What `stancemap predict` reads: texts out of any file, with a name for each row.
+
+Why: an error must name the row as its owner finds it, and every column that came must still be there when the
+answers are written. To read another kind of file, add its ending and a reader in `stancemap.datasets`.
+"""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Callable, Sequence
+import errno
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stancemap.answers import check_output, json_lines, shown, write_rows
 from stancemap.article import split_sentences
 from stancemap.datasets.jsonl import decode, read_file
 from stancemap.datasets.table import ENDINGS, read_table
-from stancemap.errors import InputError, explain, nearest
+from stancemap.errors import InputError, explain, nearest, shorten
+from stancemap.repair import check_text
 
 READ = (".txt", ".jsonl", *ENDINGS)
-WRITTEN = (".jsonl", *ENDINGS)
-COLOURS = ("green", "red", "default")  # favor, against, neutral
+
+__all__ = [
+    "Texts",
+    "answer_texts",
+    "check_output",
+    "from_article",
+    "json_lines",
+    "read_texts",
+    "refuse_columns",
+    "shown",
+    "which_file",
+    "write_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -65,8 +81,7 @@ def read_texts(path: Path, text_column: str, target_column: str | None, target: 
         then = "Rename the file, or pass the text itself"
         raise InputError(explain(f"{path} is of a kind that cannot be read", allowed=", ".join(READ), then=then))
     if ending == ".txt":
-        if target_column is not None:
-            raise InputError(explain(f"{path} is an article and has no columns", then="Drop --target-column"))
+        refuse_columns(str(path), text_column, target_column)
         return from_article(decode(path), path.name, target)
     table = _Table(path, *_read(path))
     texts = table.column(text_column, "--text-column")
@@ -77,14 +92,27 @@ def read_texts(path: Path, text_column: str, target_column: str | None, target: 
     if target is not None:
         then = "Drop --target, or rename the column"
         raise InputError(explain(f"{path} has targets of its own, in the column {target_column!r}", then=then))
-    return Texts(texts, table.column(target_column, "--target-column"), table.rows, table.names)
+    targets = table.column(target_column, "--target-column")
+    if target_column != "target" and "target" in table.columns:
+        wrong = f"{path} has a column 'target' beside {target_column!r}"
+        raise InputError(explain(wrong, then="Rename or drop it, so that it is not overwritten"))
+    return Texts(texts, targets, table.rows, table.names)
+
+
+def refuse_columns(where: str, text_column: str, target_column: str | None) -> None:
+    """Refuse options that name columns for what is no table."""
+    for option, chosen in (("--text-column", text_column != "text"), ("--target-column", target_column is not None)):
+        if chosen:
+            raise InputError(explain(f"{where} is no table and has no columns", then=f"Drop {option}"))
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
     if path.suffix.lower() == ".jsonl":
         rows = list(read_file(path))
         return [row for _, row in rows], [f"{where}: " for where, _ in rows]
-    table = read_table(path).to_dict("records")
+    records = read_table(path).to_dict("records")
+    # Arrays, the lists of Parquet, would be written as their repr.
+    table = [{str(k): v.tolist() if hasattr(v, "tolist") else v for k, v in row.items()} for row in records]
     return table, [f"{path.name}:row {number}: " for number in range(1, len(table) + 1)]
 
 
@@ -113,7 +141,10 @@ class _Table:
 
 def from_article(text: str, where: str, target: str | None) -> Texts:
     """The sentences of a text, with their offsets into it."""
-    sentences = split_sentences(text)
+    try:
+        sentences = split_sentences(check_text(text, limit=len(text))) if text.strip() else []
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     if not sentences:
         raise InputError(explain(f"{where} holds no sentence", then="Pass a text with words in it"))
     rows = [{"text": one.text, "start": one.start, "end": one.end} for one in sentences]
@@ -139,76 +170,25 @@ def which_file(what: str) -> Path | None:
     Raises
     ------
     InputError
-        When it reads like the name of a file that is not there.
+        When it is a folder, cannot be read, or reads like the name of a file that is not there.
     """
-    path = Path(what).expanduser()
+    path = Path(what)
     try:
-        if path.is_file():
-            return path
-        folder = path.is_dir()
-    except OSError:  # a name longer than any file's
-        return None
-    if folder:
-        raise InputError(explain(f"{what} is a folder", then="Pass a text, or one of its files"))
-    if path.suffix.lower() in READ and len(what.split()) == 1:
-        raise InputError(explain(f"There is no file {what}", then="Mend the name, or pass the text itself"))
+        path = path.expanduser()
+        mode = path.stat().st_mode if what else 0
+    except RuntimeError:  # the home of nobody: a text that starts with ~
+        mode = 0
+    except OSError as error:
+        if error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}:
+            raise InputError(explain(f"{what} cannot be read: {error.strerror}")) from None
+        mode = 0
+    if stat.S_ISREG(mode):
+        return path
+    if mode:
+        kind = "a folder" if stat.S_ISDIR(mode) else "no ordinary file"
+        raise InputError(explain(f"{what} is {kind}", then="Pass a text, a file, or - for standard input"))
+    one_word = len(what.split()) == 1 and (path.suffix[1:].isalnum() or "/" in what)
+    if one_word or path.suffix.lower() in READ:
+        then = "Mend the name; a text that looks like one wants a full stop"
+        raise InputError(explain(f"There is no file {shorten(what)}", then=then))
     return None
-
-
-def check_output(path: Path) -> None:
-    """Refuse an output of an unknown kind before any work is done."""
-    if path.suffix.lower() not in WRITTEN:
-        raise InputError(explain(f"{path} is of a kind that cannot be written", allowed=", ".join(WRITTEN)))
-    if not path.parent.is_dir():
-        raise InputError(explain(f"There is no folder {path.parent}", then="Make it, or write elsewhere"))
-
-
-def write_rows(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write rows by the file's ending, all or none."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        _WRITERS[path.suffix.lower()](draft, rows)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def json_lines(rows: Sequence[dict[str, Any]]) -> str:
-    """One JSON object a line."""
-    return "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-
-
-def _frame(rows: Sequence[dict[str, Any]]) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame(rows)
-
-
-_WRITERS: dict[str, Callable[[Path, Sequence[dict[str, Any]]], object]] = {
-    ".jsonl": lambda path, rows: path.write_text(json_lines(rows), encoding="utf-8"),
-    ".csv": lambda path, rows: _frame(rows).to_csv(path, index=False),
-    ".tsv": lambda path, rows: _frame(rows).to_csv(path, index=False, sep="\t"),
-    ".parquet": lambda path, rows: _frame(rows).to_parquet(path, index=False),
-}
-
-
-def shown(rows: Sequence[dict[str, Any]], text_column: str = "text") -> Any:
-    """A table for a screen: each text, where its holder stands, and how sure that is, with a bar; then the sums."""
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    labels = [name[2:-1] for name in rows[0] if name.startswith("p(")]
-    colours = dict(zip(labels, COLOURS, strict=True))
-    targets = {row["target"] for row in rows}
-    table = Table("text", *(["target"] if len(targets) > 1 else []), "stance", "p", "", box=None, padding=(0, 1))
-    table.columns[0].ratio = 1
-    for row in rows:
-        stance, sure = row["predicted"], max(row[f"p({label})"] for label in labels)
-        aim = [Text(row["target"], style="dim")] if len(targets) > 1 else []
-        bar = ProgressBar(1.0, sure, width=8, complete_style=colours[stance], finished_style=colours[stance])
-        table.add_row(Text(row[text_column]), *aim, Text(stance, style=colours[stance]), f"{sure:.2f}", bar)
-    counts = ", ".join(f"{sum(row['predicted'] == label for row in rows)} {label}" for label in labels)
-    about = f"on {rows[0]['target']}: " if len(targets) == 1 else ""
-    return Group(table, Text(f"{about}{counts}", style="bold"))

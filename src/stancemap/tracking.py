@@ -7,9 +7,13 @@ writing twice changes nothing, a deleted database comes back, and a stage restor
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from stancemap.bundle import digest
 from stancemap.errors import RegistryError, explain
@@ -19,7 +23,8 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 FINGERPRINT = "stancemap.fingerprint"
 BUNDLE = "bundle"
-DESCRIPTION = "Where the holder of a sentence stands on a target. A version's page holds its model card."
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # the UI knows several kinds
+DESCRIPTION = "Where the holder of a sentence stands on a target. The run of a version holds its card."
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class RunRecord:
     metrics: dict[str, float]
     tags: dict[str, str]
     card: str
+    summary: str
     files: tuple[Path, ...]
     bundle: Path
 
@@ -53,8 +59,6 @@ class Tracker:
         with quiet():
             import mlflow
 
-            mlflow.set_tracking_uri(uri)
-            mlflow.set_registry_uri(uri)
             self.client = mlflow.MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def experiment(self, name: str) -> str:
@@ -64,7 +68,7 @@ class Tracker:
             return str(found.experiment_id)
         local = self.uri.startswith("sqlite")
         place = (self.artifacts / name).as_uri() if local else None
-        return str(self.client.create_experiment(name, artifact_location=place))
+        return str(self.client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS))
 
     def find_run(self, experiment: str, fingerprint: str) -> str | None:
         """The finished run of a fingerprint whose version is registered; None when there is none."""
@@ -76,7 +80,7 @@ class Tracker:
         """Create one run with all that belongs to it, model included; it is FINISHED only when it is whole."""
         import mlflow
 
-        with quiet(), mlflow.start_run(experiment_id=experiment, run_name=record.name, tags=record.tags) as run:
+        with quiet(), going_to(self.uri), mlflow.start_run(None, experiment, record.name, tags=record.tags) as run:
             mlflow.log_params(record.params)
             mlflow.log_metrics(record.metrics)
             mlflow.log_input(_dataset(rows), context="training")
@@ -127,14 +131,10 @@ class Tracker:
             return str(found[0].version)
         model_id = self.client.get_run(run_id).outputs.model_outputs[0].model_id
         source = self.client.get_logged_model(model_id).artifact_location
+        tags = {"model": record.name, FINGERPRINT: record.fingerprint}
         with quiet():
             made = self.client.create_model_version(
-                name,
-                source,
-                run_id,
-                tags={"model": record.name, **record.tags},
-                description=record.card,
-                model_id=model_id,
+                name, source, run_id, tags=tags, description=record.summary, model_id=model_id
             )
         return str(made.version)
 
@@ -146,14 +146,46 @@ class Tracker:
         self.client.set_registered_model_alias(name, alias, version)
         return True
 
-    def bundle_of(self, name: str, version: str) -> Path | None:
-        """Where a version's bundle lies, when that is a folder of this machine."""
-        source = str(self.client.get_model_version(name, version).source)
-        folder = Path(source.removeprefix("file://")) / "artifacts" / "bundle"
-        for place in (folder, *sorted(folder.parent.glob("*"))):
-            if (place / "model.json").is_file():
-                return place
-        return None
+    def unpoint(self, name: str, alias: str) -> bool:
+        """Take an alias away; tells whether it was there."""
+        if alias not in self.client.get_registered_model(name).aliases:
+            return False
+        self.client.delete_registered_model_alias(name, alias)
+        return True
+
+    def lost(self, run_id: str) -> bool:
+        """Whether the files of a run's model lay on this machine and are gone."""
+        model_id = self.client.get_run(run_id).outputs.model_outputs[0].model_id
+        place = _here(str(self.client.get_logged_model(model_id).artifact_location))
+        return place is not None and not (place / "MLmodel").is_file()
+
+
+def _here(address: str) -> Path | None:
+    """The folder of a file: address; None when it is elsewhere."""
+    parsed = urlsplit(address)
+    return Path(url2pathname(parsed.path)) if parsed.scheme == "file" else None
+
+
+@contextmanager
+def going_to(uri: str) -> Iterator[None]:
+    """Let MLflow's own functions write to `uri`, and put back what they keep in globals and in the environment."""
+    import mlflow
+
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+    kept = {name: os.environ.get(name) for name in names}
+    tracking, registry = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    own = mlflow.is_tracking_uri_set() and tracking != kept["MLFLOW_TRACKING_URI"]
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(tracking if own else None)
+        mlflow.set_registry_uri(registry if registry not in {tracking, kept["MLFLOW_REGISTRY_URI"]} else None)
+        for name, value in kept.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def _dataset(rows: Path) -> Any:
@@ -190,10 +222,8 @@ def download(address: str, uri: str) -> Path:
         raise RegistryError(
             explain("The registry needs MLflow, which is not installed", got=address, then=then)
         ) from None
-    mlflow.set_tracking_uri(uri)
-    mlflow.set_registry_uri(uri)
     try:
-        with quiet():
+        with quiet(), going_to(uri):
             folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=address))
     except (MlflowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")

@@ -29,7 +29,7 @@ def read_raw(dataset: Dataset, folder: Path) -> Iterator[RawRow]:
     if dataset.reader not in readers():
         allowed = nearest(dataset.reader, readers())
         raise ConfigError(explain("There is no such reader", got=dataset.reader, allowed=allowed))
-    paths = sorted({path for pattern in dataset.files for path in folder.glob(pattern)})
+    paths = sorted({path for pattern in dataset.files for path in folder.glob(pattern) if path.is_file()})
     if not paths:
         then = "Put the dataset's files there, or mend `files` in its config"
         raise DataError(explain(f"No file in {folder} matches {', '.join(dataset.files)}", then=then))

@@ -24,8 +24,9 @@ def read_file(path: Path) -> Iterator[RawRow]:
         where = f"{path.name}:{number}"
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(f"{where}: " + explain(f"The line is no JSON: {error.msg}", got=line)) from None
+        except (ValueError, RecursionError) as error:  # a number of 5,000 digits, or brackets 5,000 deep
+            reason = getattr(error, "msg", error)
+            raise DataError(f"{where}: " + explain(f"The line is no JSON: {reason}", got=line)) from None
         if not isinstance(row, dict):
             raise DataError(f"{where}: " + explain("The line is no JSON object", got=row))
         yield where, row

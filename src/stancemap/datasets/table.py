@@ -27,21 +27,34 @@ def read_table(path: Path) -> Any:
     DataError
         When the ending is unknown, or the file cannot be read as what it says it is.
     """
-    import pandas as pd
-
     if path.suffix.lower() not in ENDINGS:
         raise DataError(explain(f"{path} is no table that can be read", allowed=", ".join(ENDINGS)))
     separator = ENDINGS[path.suffix.lower()]
     try:
-        if separator is None:
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = _parquet(path) if separator is None else _separated(path, separator)
     except UnicodeDecodeError as error:
         wrong = f"{path} is not UTF-8: byte {error.object[error.start]:#04x} at position {error.start}"
         raise DataError(explain(wrong, then="Save the file as UTF-8")) from None
     except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().splitlines()[0].rstrip(".")
         raise DataError(explain(f"{path} cannot be read as {path.suffix.lower()[1:]}: {reason}")) from None
     empty = table.isna() | (table == "" if separator else False)
     return table.astype(object).mask(empty, None)
+
+
+def _parquet(path: Path) -> Any:
+    import pandas as pd
+
+    table = pd.read_parquet(path, dtype_backend="pyarrow")  # else a column of integers with a gap becomes floats
+    return table.reset_index() if any(table.index.names) else table
+
+
+def _separated(path: Path, separator: str) -> Any:
+    import pandas as pd
+
+    how = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skip_blank_lines": False}
+    table = pd.read_csv(path, sep=separator, **how)
+    if not table.index.equals(pd.RangeIndex(len(table))):  # pandas would take the first cells for names of the rows
+        raise ValueError("row 1 has more cells than the header; quote a cell that holds the separator")
+    filled = (table.notna() & (table != "")).any(axis=1)
+    return table.iloc[: filled[filled].index.max() + 1 if filled.any() else 0]  # an empty row is one, but at the end

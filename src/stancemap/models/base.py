@@ -73,34 +73,45 @@ class StanceModel(ABC):
         InputError
             When columns are missing, lengths differ, or a label is outside `classes`.
         DataError
-            When a label of `classes` has no row.
+            When there are no rows, or a label of `classes` has none.
         """
         rows = check_frame(frame)
         if len(y) != rows:
             raise InputError(explain(f"{rows} rows came with {len(y)} labels", then="Pass one label for each row"))
-        self.classes_ = np.array(list(classes) if classes is not None else sorted(set(y)), dtype=np.str_)
-        index = {str(label): i for i, label in enumerate(self.classes_)}
+        if rows == 0:
+            raise DataError(explain("There are no rows to learn from", then="Pass a frame with rows"))
+        order = np.array(list(classes) if classes is not None else sorted(set(y)), dtype=np.str_)
+        index = {str(label): i for i, label in enumerate(order)}
         unknown = sorted({label for label in y if label not in index})
         if unknown:
             raise InputError(explain("A label is unknown", got=unknown[0], allowed=", ".join(index)))
         unseen = [label for label in index if label not in set(y)]
         if unseen:
             raise DataError(explain(f"The label {unseen[0]} has no row to learn from", then="Add rows that carry it"))
-        self._fit(frame, np.array([index[label] for label in y], dtype=np.int64))
+        self.classes_ = order
+        try:
+            self._fit(frame, np.array([index[label] for label in y], dtype=np.int64))
+        except BaseException:  # also a Ctrl-C: old weights under new labels would answer, and wrongly
+            del self.classes_
+            raise
         return self
 
     def predict_proba(self, frame: Frame) -> Floats:
         """Probabilities, shape (n_rows, n_classes); rows sum to 1."""
-        if not hasattr(self, "classes_"):
-            raise ModelError(explain(f"This {type(self).__name__} is not fitted", then="Call fit or load a folder"))
+        self._require_fit()
         if check_frame(frame) == 0:
             return np.zeros((0, len(self.classes_)))
         return softmax(self._logits(frame))
 
     def predict(self, frame: Frame) -> NDArray[np.str_]:
         """The likeliest label of each row, shape (n_rows,)."""
-        likeliest: NDArray[np.str_] = self.classes_[self.predict_proba(frame).argmax(axis=1)]
+        columns = self.predict_proba(frame).argmax(axis=1)
+        likeliest: NDArray[np.str_] = self.classes_[columns]
         return likeliest
+
+    def _require_fit(self) -> None:
+        if not hasattr(self, "classes_"):
+            raise ModelError(explain(f"This {type(self).__name__} is not fitted", then="Call fit or load a folder"))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, by name."""
@@ -137,6 +148,7 @@ class StanceModel(ABC):
         about : mapping
             What `predict` must know beside the model: its name, its dataset, its targets.
         """
+        self._require_fit()
         arrays, state = self._state()
         head = {
             "kind": type(self).__module__.rpartition(".")[2],

@@ -20,6 +20,7 @@ from stancemap.heads import LinearHead
 from stancemap.models.base import Floats, Frame, StanceModel, State
 from stancemap.runtime import GRAPH, TOKENIZER, SentenceEncoder, Vectors
 
+TARGETS = 4096  # vectors of targets kept while a model is open: a few MB
 SHARD = 512  # texts encoded between two files of the vector cache: what a Ctrl-C can lose
 
 
@@ -69,15 +70,23 @@ class Embedding(StanceModel):
         self.folder_ = serving_graph(self.encoder, config, find(self.encoder, config), self.precision)
         self.max_length_ = config.max_length
         self.sentences_ = SentenceEncoder(self.folder_, config.max_length)
+        self.targets_: dict[str, Vectors] = {}
 
     def _features(self, frame: Frame, encode: Any) -> Vectors:
         texts = encode(list(frame["text"]))
-        targets = list(frame["target"])
-        known = {target: row for row, target in enumerate(dict.fromkeys(targets))}
-        aims = encode(list(known))[[known[target] for target in targets]]
+        aims = self._aims(list(frame["target"]))
         # A product of unit vectors shrinks with their width; the root of it keeps the blocks on one scale.
         product = texts * aims * np.float32(np.sqrt(texts.shape[1]))
         return np.hstack([texts, aims, product, np.abs(texts - aims)])
+
+    def _aims(self, targets: list[str]) -> Vectors:
+        """Vectors of targets; those seen before are kept, because most callers ask about one."""
+        new = [target for target in dict.fromkeys(targets) if target not in self.targets_]
+        if len(self.targets_) + len(new) > TARGETS:
+            self.targets_.clear()
+            new = list(dict.fromkeys(targets))
+        self.targets_.update(zip(new, self.sentences_.encode(new), strict=True))
+        return np.stack([self.targets_[target] for target in targets])
 
     def _cached(self, texts: Sequence[str]) -> Vectors:
         """Encode through `datasets`: memory-mapped files of a shard each, so an interrupted run goes on."""
@@ -129,3 +138,4 @@ class Embedding(StanceModel):
         self.folder_ = folder
         self.max_length_ = int(state["max_length"])
         self.sentences_ = SentenceEncoder(folder, self.max_length_)
+        self.targets_ = {}

@@ -6,9 +6,10 @@ Why: the floor under every score. On SemEval-2016 Task 6 this alone reaches 65.2
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from annotated_types import Gt
 from numpy.typing import NDArray
 
 from stancemap.models.base import Floats, Frame, StanceModel, State
@@ -30,7 +31,7 @@ class Majority(StanceModel):
     ['pro']
     """
 
-    def __init__(self, prior: float = 1.0) -> None:
+    def __init__(self, prior: Annotated[float, Gt(0)] = 1.0) -> None:
         self.prior = prior
 
     def _fit(self, frame: Frame, y: NDArray[np.int64]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from stancemap.calibration import reliability
 from stancemap.card import render
 from stancemap.config import Dataset, Pipeline, read
 from stancemap.datasets.base import read_raw
+from stancemap.errors import DataError, explain
 from stancemap.examples import parse_rows
 from stancemap.kinds import open_model
 from stancemap.metrics import Scored, per_class, score
@@ -64,8 +66,12 @@ def evaluate_file(project: Project, dataset_name: str, model_name: str, path: Pa
     pipeline = read(project.pipeline_file, Pipeline)
     dataset = read(project.dataset_file(dataset_name), Dataset)
     model, _ = open_model(project.model(dataset_name, model_name))
+    if not path.is_file():
+        raise DataError(explain(f"There is no file {path}", then="Mend the name"))
     rows = ((where, _known(raw, dataset)) for where, raw in read_raw(_only(dataset, path), path.parent))
     examples = parse_rows(rows, dataset, check_text)
+    if not examples:
+        raise DataError(explain(f"{path} holds no row", then="Pass a file with labelled rows"))
     columns: Columns = {key: [getattr(example, key) for example in examples] for key in ("target", "label", "document")}
     columns |= {"text": [repair(example.text).text for example in examples]}
     columns |= {key: [getattr(example, key) for example in examples] for key in ("genre", "tags")}
@@ -76,7 +82,7 @@ def evaluate_file(project: Project, dataset_name: str, model_name: str, path: Pa
 
 def _only(dataset: Dataset, path: Path) -> Dataset:
     reader = "jsonl" if path.suffix == ".jsonl" else "table"
-    return dataset.model_copy(update={"files": (path.name,), "reader": reader})
+    return dataset.model_copy(update={"files": (glob.escape(path.name),), "reader": reader})
 
 
 def _known(raw: dict[str, Any], dataset: Dataset) -> dict[str, Any]:

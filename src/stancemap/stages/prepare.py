@@ -14,6 +14,7 @@ from stancemap.config import Dataset, Pipeline, read
 from stancemap.datasets.base import read_raw
 from stancemap.errors import DataError, explain
 from stancemap.examples import Example, parse_rows
+from stancemap.metrics import check_metric
 from stancemap.prepared import AUDIT
 from stancemap.progress import task
 from stancemap.project import Project
@@ -37,6 +38,7 @@ def prepare(project: Project, name: str) -> dict[str, Any]:
         When a row is wrong, the same text and target stand twice, or the corpus is too small to split.
     """
     pipeline = read(project.pipeline_file, Pipeline)
+    check_metric(pipeline.metric, project.pipeline_file)  # now, not after hours of fitting
     dataset = read(project.dataset_file(name), Dataset)
     with task(f"reading {name}"):
         examples = parse_rows(read_raw(dataset, project.raw(name)), dataset, check_text)

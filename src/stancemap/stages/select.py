@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from stancemap.bundle import read_json, write_json
-from stancemap.config import Pipeline, read
-from stancemap.errors import ConfigError, DataError, explain, nearest
-from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, interval, resamples
+from stancemap.config import Dataset, Pipeline, read
+from stancemap.errors import DataError, explain
+from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, check_metric, interval, resamples
 from stancemap.project import Project
 from stancemap.report import leaderboard, markdown
 
@@ -28,10 +28,11 @@ def select(project: Project, dataset: str) -> dict[str, Any]:
         When a model was not evaluated.
     """
     pipeline = read(project.pipeline_file, Pipeline)
-    if pipeline.metric not in METRICS:
-        allowed = nearest(pipeline.metric, METRICS)
-        raise ConfigError(explain(f"{project.pipeline_file}: unknown metric", got=pipeline.metric, allowed=allowed))
-    scored = {model: _predictions(project, dataset, model) for model in pipeline.models}
+    read(project.dataset_file(dataset), Dataset)  # a misspelt name is told as such
+    check_metric(pipeline.metric, project.pipeline_file)
+    tables = {model: _predictions(project, dataset, model) for model in pipeline.models}
+    _refuse_other_rows(tables, dataset)
+    scored = {model: _scored(table) for model, table in tables.items()}
     sign = -1 if pipeline.metric in LOWER_IS_BETTER else 1
     metric = METRICS[pipeline.metric]
     ranked = sorted(scored, key=lambda model: -sign * metric(scored[model]))
@@ -74,11 +75,25 @@ def read_metrics(project: Project, dataset: str, model: str) -> dict[str, Any]:
     return measured
 
 
-def _predictions(project: Project, dataset: str, model: str) -> Scored:
+def _predictions(project: Project, dataset: str, model: str) -> Any:
     import pandas as pd
 
     read_metrics(project, dataset, model)
-    table = pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+    return pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+
+
+def _refuse_other_rows(tables: dict[str, Any], dataset: str) -> None:
+    """A paired comparison needs the same rows in the same order; after a new `prepare` an old report has others."""
+    first, *others = tables
+    for model in others:
+        if tables[model]["id"].tolist() != tables[first]["id"].tolist():
+            wrong = f"The models {first} and {model} were scored on different rows of {dataset}"
+            raise DataError(explain(wrong, then=f"Run `stancemap evaluate {dataset} {model}` again, or `dvc repro`"))
+
+
+def _scored(table: Any) -> Scored:
+    import pandas as pd
+
     columns = [name for name in table.columns if name.startswith("p(")]
     classes = {name[2:-1]: number for number, name in enumerate(columns)}
     documents = pd.factorize(table["document"])[0]

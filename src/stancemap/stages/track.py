@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from stancemap.bundle import digest, read_head, read_json, write_json
-from stancemap.config import Model, Pipeline, read
+import yaml
+
+from stancemap.bundle import digest, read_head, read_json
+from stancemap.config import Dataset, Model, Pipeline, read
 from stancemap.errors import DataError, explain
 from stancemap.project import Project
 from stancemap.registry import PREFIX, tracking_uri
+from stancemap.report import cell
 from stancemap.tracking import RunRecord, Tracker
 
+_REFUSED = re.compile(r"[^\w./ -]")  # by MLflow, in the name of a metric
 SCORES = ("macro_f1", "f_avg", "mcc", "accuracy", "log_loss", "ece")
 
 
@@ -29,6 +33,7 @@ def track(project: Project, dataset: str) -> list[str]:
     from filelock import FileLock
 
     pipeline = read(project.pipeline_file, Pipeline)
+    read(project.dataset_file(dataset), Dataset)  # a misspelt name is told as such
     path = project.reports(dataset) / "selection.json"
     if not path.is_file():
         raise DataError(explain(f"Nothing was selected on {dataset}", then=f"Run `stancemap select {dataset}`"))
@@ -49,27 +54,25 @@ def _write(
     versions = {}
     for record in records:
         run = tracker.find_run(experiment, record.fingerprint)
-        if run is None:
+        if run is None or tracker.lost(run):
             run = tracker.write_run(experiment, record, project.prepared(dataset) / "train.parquet")
             done.append(f"tracked {record.name} as run {run}")
         versions[record.name] = tracker.register(name, run, record)
-    for alias in ("champion", "challenger"):
-        model = selection[alias]
-        if model is not None and tracker.point(name, alias, versions[model]):
-            done.append(f"{alias} of {name} is now version {versions[model]} ({model})")
-    _leave_pointer(tracker, project, dataset, versions[selection["champion"]])
+    if project.root.resolve() != project.home.resolve():
+        return [*done, "an experiment in a workspace of its own: the aliases stay where they are"]
+    done += _move_aliases(tracker, name, selection, versions)
     return done or ["MLflow matches the files already"]
 
 
-def _leave_pointer(tracker: Tracker, project: Project, dataset: str, version: str) -> None:
-    """Tell `predict` where the champion's files lie, so that it can answer without MLflow."""
-    bundle = tracker.bundle_of(PREFIX + dataset, version)
-    pointer = project.champion(dataset)
-    if bundle is None:
-        pointer.unlink(missing_ok=True)
-        return
-    folder = os.path.relpath(bundle, pointer.parent)
-    write_json(pointer, {"name": PREFIX + dataset, "version": version, "folder": Path(folder).as_posix()})
+def _move_aliases(tracker: Tracker, name: str, selection: dict[str, Any], versions: dict[str, str]) -> list[str]:
+    done = []
+    for alias in ("champion", "challenger"):
+        model = selection[alias]
+        if model is None:
+            done += [f"{alias} of {name} is gone"] if tracker.unpoint(name, alias) else []
+        elif tracker.point(name, alias, versions[model]):
+            done.append(f"{alias} of {name} is now version {versions[model]} ({model})")
+    return done
 
 
 def _record(project: Project, dataset: str, model: str) -> RunRecord:
@@ -83,8 +86,9 @@ def _record(project: Project, dataset: str, model: str) -> RunRecord:
         fingerprint=_fingerprint(bundle, report),
         params={"dataset": dataset, "model": model, "kind": config.kind, **head["params"]},
         metrics=_flat(metrics, report),
-        tags=_tags(project, dataset, head),
+        tags=_tags(project, dataset, model, head),
         card=(report / "card.md").read_text(encoding="utf-8"),
+        summary=f"{model}: macro-F1 {cell(metrics['test']['macro_f1'])} on test, n = {metrics['test']['n']}",
         files=tuple(path for path in files if not path.name.startswith(".")),
         bundle=bundle,
     )
@@ -114,18 +118,30 @@ def _slice_metrics(path: Path) -> dict[str, float]:
 
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    allowed = str.maketrans(dict.fromkeys("'\"(),;:!?&+*[]{}", "_"))
-    return {f"test.slice.{row['slice']}.{row['value'].translate(allowed)}": float(row["macro_f1"]) for row in rows}
+    return {f"test.slice.{row['slice']}.{_REFUSED.sub('_', row['value'])}": float(row["macro_f1"]) for row in rows}
 
 
-def _tags(project: Project, dataset: str, head: dict[str, Any]) -> dict[str, str]:
+def _tags(project: Project, dataset: str, model: str, head: dict[str, Any]) -> dict[str, str]:
     return {
         "stancemap.dataset": dataset,
         "stancemap.classes": ",".join(head["classes"]),
         "stancemap.target": head["about"]["target"],
         "git.commit": _commit(project.root),
-        "dvc.lock": digest(project.root / "dvc.lock")[:16] if (project.root / "dvc.lock").is_file() else "none",
+        **_locked(project.root / "dvc.lock", dataset, model),
     }
+
+
+def _locked(path: Path, dataset: str, model: str) -> dict[str, str]:
+    """The hashes by which DVC knows the data and the model; none before its first run."""
+    if not path.is_file():
+        return {}
+    stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
+    files = [
+        *stages.get(f"prepare@{dataset}", {}).get("deps", []),
+        *stages.get(f"fit@{dataset}-{model}", {}).get("outs", []),
+    ]
+    wanted = {f"data/{dataset}": "dvc.data", f"models/{dataset}/{model}": "dvc.model"}
+    return {wanted[file["path"]]: file["md5"] for file in files if file["path"] in wanted}
 
 
 def _commit(root: Path) -> str:
