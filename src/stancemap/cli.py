@@ -73,8 +73,6 @@ def options(
 def prepare(dataset: DatasetName) -> None:
     """Repair text, validate every row, find duplicates, split by document.
 
-    For example:
-
         stancemap prepare withdrawal
     """
     from stancemap.stages.prepare import prepare as run
@@ -90,8 +88,6 @@ def prepare(dataset: DatasetName) -> None:
 @app.command()
 def fit(dataset: DatasetName, model: ModelName) -> None:
     """Fit one model on the training split and save it without pickle.
-
-    For example:
 
         stancemap fit withdrawal ngram
     """
@@ -112,8 +108,6 @@ def evaluate(
 ) -> None:
     """Score a fitted model: every number with its n and its interval.
 
-    For example:
-
         stancemap evaluate withdrawal ngram
 
         stancemap evaluate withdrawal ngram --file labelled.jsonl
@@ -132,8 +126,6 @@ def evaluate(
 def select(dataset: DatasetName) -> None:
     """Name the best model on validation, and how sure that is.
 
-    For example:
-
         stancemap select withdrawal
     """
     from stancemap.stages.select import select as run
@@ -150,8 +142,6 @@ def select(dataset: DatasetName) -> None:
 @app.command()
 def track(dataset: DatasetName) -> None:
     """Make MLflow match the files, register the models, move the aliases; safe to run again.
-
-    For example:
 
         stancemap track withdrawal
     """
