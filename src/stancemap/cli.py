@@ -73,7 +73,7 @@ def options(
 def prepare(dataset: DatasetName) -> None:
     """Repair text, validate every row, find duplicates, split by document.
 
-        stancemap prepare withdrawal
+    stancemap prepare withdrawal
     """
     from stancemap.stages.prepare import prepare as run
 
@@ -89,7 +89,7 @@ def prepare(dataset: DatasetName) -> None:
 def fit(dataset: DatasetName, model: ModelName) -> None:
     """Fit one model on the training split and save it without pickle.
 
-        stancemap fit withdrawal ngram
+    stancemap fit withdrawal ngram
     """
     from stancemap.stages.fit import fit as run
 
@@ -108,9 +108,9 @@ def evaluate(
 ) -> None:
     """Score a fitted model: every number with its n and its interval.
 
-        stancemap evaluate withdrawal ngram
+    stancemap evaluate withdrawal ngram
 
-        stancemap evaluate withdrawal ngram --file labelled.jsonl
+    stancemap evaluate withdrawal ngram --file labelled.jsonl
     """
     from stancemap.stages.evaluate import evaluate as run
     from stancemap.stages.evaluate import evaluate_file
@@ -126,7 +126,7 @@ def evaluate(
 def select(dataset: DatasetName) -> None:
     """Name the best model on validation, and how sure that is.
 
-        stancemap select withdrawal
+    stancemap select withdrawal
     """
     from stancemap.stages.select import select as run
 
@@ -143,7 +143,7 @@ def select(dataset: DatasetName) -> None:
 def track(dataset: DatasetName) -> None:
     """Make MLflow match the files, register the models, move the aliases; safe to run again.
 
-        stancemap track withdrawal
+    stancemap track withdrawal
     """
     from stancemap.stages.track import track as run
 

@@ -21,7 +21,7 @@ from stancemap.quiet import quiet
 from stancemap.runtime import GRAPH, TOKENIZER, SentenceEncoder
 
 Precision = Literal["fp32", "int8"]
-VERSION = 1  # raise it when the graph changes for the same weights
+VERSION = 2  # raise it when the graph changes for the same weights
 TOLERANCE = 1e-4  # largest difference of a unit vector's component that two float32 runtimes may show
 PROBES = ("Troops.", "The council voted on Monday to ask the foreign troops to leave the country within a year.")
 
@@ -52,6 +52,7 @@ def serving_graph(name: str, encoder: Encoder, weights: Path, precision: Precisi
         with task(f"exporting {name} ({precision})"), replacing(folder) as draft:
             shutil.copy(weights / TOKENIZER, draft / TOKENIZER)
             _export(weights, encoder, draft / GRAPH)
+            _strip(draft / GRAPH)
             _check(name, encoder, weights, draft)
             if precision == "int8":
                 _quantise(draft / GRAPH)
@@ -74,6 +75,18 @@ def _export(weights: Path, encoder: Encoder, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+
+
+def _strip(path: Path) -> None:
+    """Drop the exporter's notes: they name folders of this machine, and the same weights must give the same bytes."""
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (*graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output, graph, model):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(model, path)
 
 
 def _pooled(weights: Path, pooling: str) -> Any:

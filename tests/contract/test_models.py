@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import stancemap
 from stancemap.bundle import read_head
 from stancemap.errors import DataError, InputError, ModelError
 from stancemap.kinds import kinds, open_model
@@ -131,6 +133,12 @@ def test_two_fits_with_one_seed_give_the_same_bytes(fitted, train, tmp_path):
     for name in ("one", "two"):
         unfitted(fitted).fit(train, train["label"], classes=CLASSES).save(tmp_path / name, {})
     assert files(tmp_path / "two") == files(tmp_path / "one")
+
+
+def test_a_bundle_names_no_folder_of_the_machine_that_made_it(fitted, tmp_path):
+    fitted.save(tmp_path / "one", {})
+    folders = [str(Path(stancemap.__file__).parent).encode(), str(tmp_path).encode(), b"site-packages"]
+    assert [name for name, content in files(tmp_path / "one").items() if any(one in content for one in folders)] == []
 
 
 def test_fitting_again_forgets_the_first_fit(fitted, train, tmp_path):
