@@ -117,11 +117,15 @@ def digest(path: Path) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON in one move: readers see the old file or the new one, never half of one."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text in one move."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(text + "\n", encoding="utf-8")
+        draft.write_text(text, encoding="utf-8", newline="\n")
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

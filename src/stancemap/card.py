@@ -13,7 +13,7 @@ from typing import Any
 from stancemap.config import Dataset
 from stancemap.kinds import kind_class
 from stancemap.models.base import StanceModel
-from stancemap.report import label_rows, markdown, score_rows
+from stancemap.report import cell, label_rows, markdown, score_rows
 
 WEAKEST = 8  # slices shown
 
@@ -38,7 +38,7 @@ On test, by label:
 
 {labels}
 
-The weakest slices of test (a slice of few rows has a wide interval):
+The weakest slices of test (of twenty rows at least):
 
 {slices}
 
@@ -82,7 +82,9 @@ def render(
     """
     about = head["about"]
     weakest = sorted(slices, key=lambda one: float(one["macro_f1"]))[:WEAKEST]
-    worst = [[f"{one['slice']}: {one['value']}", str(one["n"]), f"{one['macro_f1']:.3f}"] for one in weakest]
+    worst = [
+        [f"{one['slice']}: {one['value']}", str(one["n"]), cell({**one, "value": one["macro_f1"]})] for one in weakest
+    ]
     params = [[name, f"`{value}`"] for name, value in sorted(head["params"].items())]
     return TEMPLATE.format(
         model=about["model"],

@@ -29,7 +29,7 @@ class Frozen(BaseModel):
 
 
 class Split(Frozen):
-    """How a dataset is divided; shares are of documents' rows and add up to less than one."""
+    """How a dataset is divided; shares are of rows, and add up to 0.9 at most."""
 
     validation: Annotated[float, Field(gt=0, lt=1)] = 0.15
     test: Annotated[float, Field(gt=0, lt=1)] = 0.15

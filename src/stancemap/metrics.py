@@ -63,6 +63,12 @@ def macro_f1(scored: Scored) -> float:
     return float(f1_scores(scored.y, scored.predicted).mean())
 
 
+def present_f1(scored: Scored) -> float:
+    """Mean F1 of the classes that occur in the truth; in a slice, one may not."""
+    there = np.bincount(scored.y, minlength=3) > 0
+    return float(f1_scores(scored.y, scored.predicted)[there].mean())
+
+
 def f_avg(scored: Scored) -> float:
     """Mean F1 of favor and against, the metric of SemEval-2016 Task 6 (Mohammad et al. 2016, section 4.1)."""
     return float(f1_scores(scored.y, scored.predicted)[:2].mean())
@@ -140,13 +146,24 @@ def score(scored: Scored, how: Bootstrap, seed: int) -> dict[str, Any]:
     return table
 
 
-def per_class(scored: Scored, classes: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Precision, recall, F1 and n of each class."""
+def with_interval(scored: Scored, metric: Callable[[Scored], float], how: Bootstrap, seed: int) -> dict[str, float]:
+    """One metric with its interval."""
+    drawn = [metric(scored.take(rows)) for rows in resamples(scored.documents, how, seed)]
+    low, high = interval(drawn, how.level)
+    return {"value": round(metric(scored), 6), "low": low, "high": high}
+
+
+def per_class(scored: Scored, classes: Sequence[str], how: Bootstrap, seed: int) -> dict[str, dict[str, float]]:
+    """Precision, recall, F1 with the bounds of its interval, and n of each class."""
     from sklearn.metrics import precision_recall_fscore_support
 
+    drawn = [scored.take(rows) for rows in resamples(scored.documents, how, seed)]
+    scores = np.array([f1_scores(one.y, one.predicted) for one in drawn])
     found = precision_recall_fscore_support(scored.y, scored.predicted, labels=range(len(classes)), zero_division=0)
     names = ("precision", "recall", "f1", "n")
-    return {
-        label: {name: round(float(values[index]), 6) for name, values in zip(names, found, strict=True)}
-        for index, label in enumerate(classes)
-    }
+    table = {}
+    for index, label in enumerate(classes):
+        one = {name: round(float(values[index]), 6) for name, values in zip(names, found, strict=True)}
+        low, high = interval(scores[:, index].tolist(), how.level)
+        table[label] = {**one, "f1_low": low, "f1_high": high}
+    return table

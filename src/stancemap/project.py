@@ -63,24 +63,24 @@ class Project:
         return Path(os.environ.get("DVC_ROOT") or self.root)
 
 
-def locate(start: Path | None = None) -> Project | None:
+def locate(start: Path | None = None, *, packaged: bool = True) -> Project | None:
     """Find the project that holds a folder (default: the current one), else the one this package is edited in."""
     here = (start or Path.cwd()).resolve()
-    for folder in (here, *here.parents, *Path(__file__).resolve().parents):
+    for folder in (here, *here.parents, *(Path(__file__).resolve().parents if packaged else ())):
         if (folder / MARK).is_file():
             return Project(folder)
     return None
 
 
 def require(start: Path | None = None) -> Project:
-    """Like `locate`, but a missing project is an error.
+    """Like `locate`, but a missing project is an error, and only folders above `start` count: stages write there.
 
     Raises
     ------
     ConfigError
         When no folder above `start` holds `configs/pipeline.yaml`.
     """
-    project = locate(start)
+    project = locate(start, packaged=False)
     if project is None:
         wrong = f"There is no stancemap project here: no folder above holds {MARK}"
         raise ConfigError(explain(wrong, got=str(start or Path.cwd()), then="Change into the repository"))

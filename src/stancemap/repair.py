@@ -219,7 +219,7 @@ def check_text(text: object, *, limit: int = LIMIT) -> str:
         raise InputError(_no_string(text, allowed))
     if len(text) > limit:
         wrong = f"The text is too long: it has {len(text):,} characters"
-        then = "Put a whole article into a .txt file: `stancemap predict FILE.txt` takes it sentence by sentence"
+        then = "Split it into sentences; `stancemap predict FILE.txt` splits an article at sentence ends and line ends"
         raise InputError(explain(wrong, allowed=allowed, then=then))
     if refused := _REFUSED.search(text):
         raise InputError(_unreadable(refused.group(), refused.start()))

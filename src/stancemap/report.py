@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from stancemap.bundle import write_text
 from stancemap.metrics import Scored
 
 INK, ACCENT, PALE = "#333333", "#0b6e99", "#c9d6df"
@@ -17,10 +19,11 @@ MOST = 30  # slices in one picture
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write rows of one shape, with a header."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["empty"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]) if rows else ["empty"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, stream.getvalue())
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
@@ -74,7 +77,13 @@ def draw_slices(path: Path, table: Sequence[dict[str, Any]]) -> None:
     largest = sorted(sorted(table, key=lambda one: -one["n"])[:MOST], key=lambda one: -one["macro_f1"])
     figure, axes = _figure(7.2, 1.2 + 0.24 * max(len(largest), 1))
     names = [f"{one['slice']}: {one['value']} (n {one['n']})".replace("$", r"\$") for one in largest]
-    axes.barh(names, [one["macro_f1"] for one in largest], color=ACCENT, height=0.7)
+    values = [one["macro_f1"] for one in largest]
+    # A bootstrap interval need not hold the value itself; a bar of error below nothing cannot be drawn.
+    bounds = [
+        [max(one["macro_f1"] - one["low"], 0) for one in largest],
+        [max(one["high"] - one["macro_f1"], 0) for one in largest],
+    ]
+    axes.barh(names, values, xerr=bounds, color=ACCENT, ecolor=INK, height=0.7, error_kw={"linewidth": 0.8})
     axes.set(xlim=(0, 1), xlabel="macro-F1", title=f"Slices of test, the {len(largest)} largest")
     axes.tick_params(axis="y", labelsize=8)
     _save(figure, path)
@@ -96,7 +105,15 @@ def score_rows(named: Mapping[str, Mapping[str, Any]], first: str) -> list[list[
 def label_rows(per_class: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
     """Rows of label, precision, recall, F1 and n; the first row is the header."""
     scores = ("precision", "recall", "f1")
-    body = [[label, *(f"{one[key]:.3f}" for key in scores), f"{one['n']:.0f}"] for label, one in per_class.items()]
+    body = [
+        [
+            label,
+            *(f"{one[key]:.3f}" for key in scores[:2]),
+            cell({"value": one["f1"], "low": one["f1_low"], "high": one["f1_high"]}),
+            f"{one['n']:.0f}",
+        ]
+        for label, one in per_class.items()
+    ]
     return [["label", *scores, "n"], *body]
 
 

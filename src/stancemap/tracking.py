@@ -34,6 +34,7 @@ class RunRecord:
     name: str
     fingerprint: str
     params: dict[str, Any]
+    classes: tuple[str, ...]
     metrics: dict[str, float]
     tags: dict[str, str]
     card: str
@@ -71,7 +72,7 @@ class Tracker:
         return str(self.client.create_experiment(name, artifact_location=place, tags=EXPERIMENT_TAGS))
 
     def find_run(self, experiment: str, fingerprint: str) -> str | None:
-        """The finished run of a fingerprint whose version is registered; None when there is none."""
+        """The finished run of a fingerprint; None when there is none."""
         query = f"tags.`{FINGERPRINT}` = '{fingerprint}' and attributes.status = 'FINISHED'"
         runs = self.client.search_runs([experiment], query, max_results=1)
         return str(runs[0].info.run_id) if runs else None
@@ -99,8 +100,7 @@ class Tracker:
 
         package = Path(__file__).parent
         inputs = Schema([ColSpec("string", "text"), ColSpec("string", "target", required=False)])
-        labels = record.tags["stancemap.classes"].split(",")
-        outputs = Schema([ColSpec("string", "label"), *(ColSpec("double", f"p({label})") for label in labels)])
+        outputs = Schema([ColSpec("string", "label"), *(ColSpec("double", f"p({label})") for label in record.classes)])
         example = {
             "text": ["The senator said the troops should come home."],
             "target": [record.tags["stancemap.target"]],

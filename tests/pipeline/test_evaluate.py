@@ -101,7 +101,9 @@ def test_the_scores_of_each_label_can_be_counted_again_from_the_predictions(fini
         hits = int(((said == number) & (kept["label"] == label)).sum())
         named, there = int((said == number).sum()), int((kept["label"] == label).sum())
         again = {"precision": hits / named, "recall": hits / there, "f1": 2 * hits / (named + there), "n": there}
-        assert metrics_of(finished, "ngram")[split]["per_class"][label] == pytest.approx(again, abs=1e-6)
+        found = metrics_of(finished, "ngram")[split]["per_class"][label]
+        assert {name: found[name] for name in again} == pytest.approx(again, abs=1e-6)
+        assert 0 <= found["f1_low"] <= found["f1_high"] <= 1
 
 
 @all_models
@@ -113,6 +115,9 @@ def test_a_slice_has_the_n_of_its_target_genre_or_tag_and_none_is_left_out(finis
     found = {(one["slice"], one["value"]): int(one["n"]) for one in table(finished, model, "slices")}
     assert found == {key: n for key, n in counted.items() if n >= SMALLEST}
     assert found
+    assert [
+        one for one in table(finished, model, "slices") if not 0 <= float(one["low"]) <= float(one["high"]) <= 1
+    ] == []
 
 
 def test_the_table_of_confusion_counts_every_test_row(finished):

@@ -137,9 +137,8 @@ def test_a_slice_of_any_name_can_be_tracked(one):
 
 def test_a_run_says_of_which_dataset_labels_and_target_it_is(finished):
     tags = run_of(finished, "ngram").data.tags
-    assert {key: tags[key] for key in ("stancemap.dataset", "stancemap.classes", "stancemap.target")} == {
+    assert {key: tags[key] for key in ("stancemap.dataset", "stancemap.target")} == {
         "stancemap.dataset": "withdrawal",
-        "stancemap.classes": "pro-withdrawal,anti-withdrawal,neutral",
         "stancemap.target": "withdrawal of foreign troops",
     }
 

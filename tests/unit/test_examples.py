@@ -190,8 +190,8 @@ UNREADABLE = [
     (
         "a" * 1_000_000,
         (
-            f"The text is too long: it has 1,000,000 characters. {LENGTH} Put a whole article into a .txt file: "
-            "`stancemap predict FILE.txt` takes it sentence by sentence."
+            f"The text is too long: it has 1,000,000 characters. {LENGTH} Split it into sentences; "
+            "`stancemap predict FILE.txt` splits an article at sentence ends and line ends."
         ),
     ),
     ("ab\x00c", f"The text holds NUL, U+0000 at index 2; {LIKELY}, such as utf-16."),

@@ -24,8 +24,10 @@ from stancemap.metrics import (
     macro_f1,
     mcc,
     per_class,
+    present_f1,
     resamples,
     score,
+    with_interval,
 )
 
 quick = settings(derandomize=True, deadline=None, max_examples=60)
@@ -88,16 +90,43 @@ def test_f_avg_leaves_neutral_out_of_the_mean_but_not_out_of_the_errors():
     assert f_avg(scored_of([0, 1, 2, 2], [0, 1, 0, 1])) == pytest.approx(2 / 3)
 
 
+HUNDRED = Bootstrap(resamples=100)
+
+
+def plain(scored):
+    """Precision, recall, F1 and n of each class, without the bounds of F1."""
+    found = per_class(scored, ["pro", "anti", "none"], HUNDRED, 7)
+    return {label: {name: one[name] for name in ("precision", "recall", "f1", "n")} for label, one in found.items()}
+
+
 def test_precision_recall_f1_and_n_of_each_class_are_what_counting_by_hand_gives():
-    assert per_class(COUNTED, ["pro", "anti", "none"]) == {
+    assert plain(COUNTED) == {
         "pro": {"precision": 0.666667, "recall": 0.666667, "f1": 0.666667, "n": 3.0},
         "anti": {"precision": 0.5, "recall": 0.333333, "f1": 0.4, "n": 3.0},
         "none": {"precision": 0.8, "recall": 1.0, "f1": 0.888889, "n": 4.0},
     }
 
 
+def test_the_bounds_of_f1_are_as_wide_as_the_resamples_differ():
+    mixed = scored_of([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 1, 0, 1, 1, 0, 1])
+    (pro, anti, none) = per_class(mixed, ["pro", "anti", "none"], HUNDRED, 7).values()
+    assert 0 <= pro["f1_low"] < pro["f1"] < pro["f1_high"] <= 1
+    assert 0 <= anti["f1_low"] < anti["f1"] < anti["f1_high"] <= 1
+    assert (none["f1_low"], none["f1_high"]) == (0, 0)
+
+
+def test_one_metric_with_its_interval_is_that_of_the_table():
+    mixed = scored_of([0, 0, 1, 1, 2, 2], [0, 1, 1, 1, 2, 0])
+    assert with_interval(mixed, macro_f1, HUNDRED, 7) == score(mixed, HUNDRED, 7)["macro_f1"]
+
+
+def test_a_class_that_is_not_there_does_not_count_in_a_slice():
+    assert present_f1(scored_of([0, 0, 1], [0, 0, 1])) == 1
+    assert present_f1(scored_of([0, 0, 1], [0, 2, 1])) == pytest.approx((2 / 3 + 1) / 2)
+
+
 def test_a_class_that_is_neither_there_nor_predicted_scores_zero():
-    assert per_class(scored_of([0, 0], [0, 0]), ["pro", "anti", "none"])["none"] == {
+    assert plain(scored_of([0, 0], [0, 0]))["none"] == {
         "precision": 0.0,
         "recall": 0.0,
         "f1": 0.0,
@@ -135,7 +164,7 @@ def test_log_loss_agrees_with_scikit_learn(scored):
 @quick
 @given(scored_rows())
 def test_per_class_agrees_with_f1_scores(scored):
-    found = [one["f1"] for one in per_class(scored, ["pro", "anti", "none"]).values()]
+    found = [one["f1"] for one in plain(scored).values()]
     assert found == pytest.approx(f1_scores(scored.y, scored.predicted).tolist(), abs=1e-6)
 
 

@@ -169,7 +169,7 @@ def test_a_readable_text_is_returned_unchanged() -> None:
 
 ALLOWED = "Allowed: a string of 1 to 10,000 characters."
 FILL = "Fill it in or drop the row."
-ARTICLE = "Put a whole article into a .txt file: `stancemap predict FILE.txt` takes it sentence by sentence."
+ARTICLE = "Split it into sentences; `stancemap predict FILE.txt` splits an article at sentence ends and line ends."
 CONTROLS = "Allowed: of control characters only tab, newline, carriage return, form feed and vertical tab."
 LIKELY = "a binary file or a wrong encoding is likely. Allowed: text. Open the file with the encoding it was written in"
 

@@ -37,7 +37,10 @@ BINS = [{"confidence": 0.5, "accuracy": 0.4, "n": 10}, {"confidence": 0.9, "accu
 
 
 def slices_of(*names):
-    return [{"slice": "tag", "value": name, "n": 20 + i, "macro_f1": 1 - i / 50} for i, name in enumerate(names)]
+    bounds = {"low": 0.1, "high": 1.0}
+    return [
+        {"slice": "tag", "value": name, "n": 20 + i, "macro_f1": 1 - i / 50, **bounds} for i, name in enumerate(names)
+    ]
 
 
 def test_a_cell_holds_a_value_and_its_interval():
@@ -86,11 +89,11 @@ def test_score_rows_keep_the_order_they_are_given():
 
 
 def test_label_rows_show_precision_recall_f1_and_n():
-    per_class = {"pro": {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "n": 12.0}}
+    per_class = {"pro": {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "n": 12.0, "f1_low": 0.2, "f1_high": 0.5}}
 
     assert label_rows(per_class) == [
         ["label", "precision", "recall", "f1", "n"],
-        ["pro", "0.500", "0.250", "0.333", "12"],
+        ["pro", "0.500", "0.250", "0.333 [0.200–0.500]", "12"],
     ]
 
 

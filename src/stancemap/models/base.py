@@ -129,7 +129,7 @@ class StanceModel(ABC):
 
     def __sklearn_tags__(self) -> Any:
         """Tell scikit-learn's tools (`cross_val_score`, ...) that this is a classifier."""
-        from sklearn.base import BaseEstimator, ClassifierMixin  # noqa: PLC0415
+        from sklearn.base import BaseEstimator, ClassifierMixin
 
         tagged = type("Tagged", (ClassifierMixin, BaseEstimator), {})
         return tagged().__sklearn_tags__()
@@ -173,7 +173,7 @@ def parameters(kind: type[StanceModel]) -> list[str]:
     """The names of a kind's constructor arguments."""
     if kind.__init__ is object.__init__:
         return []
-    return [name for name in inspect.signature(kind).parameters]
+    return list(inspect.signature(kind).parameters)
 
 
 def softmax(logits: Floats) -> Floats:

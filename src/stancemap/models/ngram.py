@@ -2,8 +2,8 @@
 
 Why: the strongest system of SemEval-2016 Task 6 was an n-gram SVM (Mohammad et al. 2017, "Stance and Sentiment
 in Tweets", section 5), and it fits in seconds. One classifier for each target, as there, starves when a corpus
-has hundreds of targets; so every n-gram has one weight for all targets, and every word n-gram one more for each frequent target
-(Daumé 2007, "Frustratingly Easy Domain Adaptation"), and the penalty decides between them.
+has hundreds of targets; so every n-gram has one weight for all targets, and every word n-gram one more for each
+frequent target (Daumé 2007, "Frustratingly Easy Domain Adaptation"), and the penalty decides between them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Ngram(StanceModel):
         self.seed = seed
 
     def _fit(self, frame: Frame, y: NDArray[np.int64]) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.vectorizers_ = {
             name: TfidfVectorizer(**how, min_df=self.min_rows, sublinear_tf=True, dtype=np.float64).fit(frame["text"])
@@ -72,7 +72,7 @@ class Ngram(StanceModel):
         self.head_ = LinearHead.learn(self._features(frame), y, groups, c=self.c, seed=self.seed)
 
     def _features(self, frame: Frame) -> Any:
-        from scipy.sparse import csr_array, diags_array, hstack  # noqa: PLC0415
+        from scipy.sparse import csr_array, diags_array, hstack
 
         shared = {name: vectorizer.transform(frame["text"]) for name, vectorizer in self.vectorizers_.items()}
         targets = np.asarray(list(frame["target"]))
@@ -88,7 +88,7 @@ class Ngram(StanceModel):
         return {**self.head_.arrays(), **idf}, {"targets": self.targets_, "terms": terms}
 
     def _restore(self, arrays: dict[str, NDArray[Any]], state: dict[str, Any], folder: Path) -> None:
-        from sklearn.feature_extraction.text import TfidfVectorizer  # noqa: PLC0415
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
         self.vectorizers_ = {}
         for name, how in ANALYZERS.items():

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from stancemap.bundle import read_head, read_json, replacing, write_json
+from stancemap.bundle import read_head, read_json, replacing, write_json, write_text
 from stancemap.calibration import reliability
 from stancemap.card import render
 from stancemap.config import Dataset, Pipeline, read
@@ -17,7 +17,7 @@ from stancemap.datasets.base import read_raw
 from stancemap.errors import DataError, explain
 from stancemap.examples import parse_rows
 from stancemap.kinds import open_model
-from stancemap.metrics import Scored, per_class, score
+from stancemap.metrics import Scored, per_class, present_f1, score, with_interval
 from stancemap.models.base import StanceModel
 from stancemap.prepared import AUDIT, columns_of, load_prepared
 from stancemap.progress import task
@@ -29,10 +29,11 @@ from stancemap.threads import pinned
 Columns = dict[str, list[Any]]
 SLICES = ("target", "genre", "tags")
 SMALLEST = 20  # rows of a slice worth a score
+DRAWS = 500  # resamples for the interval of a slice: there are many slices, and nobody chooses by them
 
 
 def evaluate(project: Project, dataset_name: str, model_name: str) -> dict[str, Any]:
-    """Write `reports/DATASET/MODEL/`: metrics.json, predictions, tables for plots, and PNGs.
+    """Write `reports/DATASET/models/MODEL/`: metrics.json, predictions, tables for plots, and PNGs.
 
     Returns
     -------
@@ -52,11 +53,11 @@ def evaluate(project: Project, dataset_name: str, model_name: str) -> dict[str, 
                 scored = scored_by(model, columns)
                 metrics[split] = _metrics(scored, model, pipeline)
             _write_predictions(details / f"predictions-{split}.parquet", columns, scored, model)
-        found = slices(columns, scored, model)
+        found = slices(columns, scored, pipeline)
         _write_plots(report, details, scored, found, [str(label) for label in model.classes_])
     dataset = read(project.dataset_file(dataset_name), Dataset)
     audit = read_json(project.prepared(dataset_name) / AUDIT)
-    (report / "card.md").write_text(render(read_head(folder), dataset, metrics, found, audit), encoding="utf-8")
+    write_text(report / "card.md", render(read_head(folder), dataset, metrics, found, audit))
     write_json(report / "metrics.json", metrics)
     return metrics
 
@@ -77,11 +78,11 @@ def evaluate_file(project: Project, dataset_name: str, model_name: str, path: Pa
     columns |= {key: [getattr(example, key) for example in examples] for key in ("genre", "tags")}
     with pinned(pipeline.threads):
         scored = scored_by(model, columns)
-    return {**_metrics(scored, model, pipeline), "slices": slices(columns, scored, model)}
+    return {**_metrics(scored, model, pipeline), "slices": slices(columns, scored, pipeline)}
 
 
 def _only(dataset: Dataset, path: Path) -> Dataset:
-    reader = "jsonl" if path.suffix == ".jsonl" else "table"
+    reader = "jsonl" if path.suffix.lower() == ".jsonl" else "table"
     return dataset.model_copy(update={"files": (glob.escape(path.name),), "reader": reader})
 
 
@@ -106,28 +107,27 @@ def scored_by(model: StanceModel, columns: Columns) -> Scored:
 
 def _metrics(scored: Scored, model: StanceModel, pipeline: Pipeline) -> dict[str, Any]:
     found = score(scored, pipeline.bootstrap, pipeline.seed)
-    return {**found, "per_class": per_class(scored, [str(label) for label in model.classes_])}
+    classes = [str(label) for label in model.classes_]
+    return {**found, "per_class": per_class(scored, classes, pipeline.bootstrap, pipeline.seed)}
 
 
-def slices(columns: Columns, scored: Scored, model: StanceModel) -> list[dict[str, Any]]:
-    """Macro-F1 and n of every target, genre and tag with enough rows."""
+def slices(columns: Columns, scored: Scored, pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Macro-F1 with its interval, and n, of every target, genre and tag with enough rows."""
     table = []
+    how = pipeline.bootstrap.model_copy(update={"resamples": min(pipeline.bootstrap.resamples, DRAWS)})
     for kind in SLICES:
         values = columns[kind]
         for value in sorted({one for cell in values for one in _cell(cell)}):
             rows = np.array([row for row, cell in enumerate(values) if value in _cell(cell)], dtype=np.int64)
             if len(rows) >= SMALLEST:
-                part = scored.take(rows)
-                found = per_class(part, [str(label) for label in model.classes_])
-                there = [one["f1"] for one in found.values() if one["n"]]
-                table.append(
-                    {"slice": kind, "value": value, "n": len(rows), "macro_f1": round(float(np.mean(there)), 6)}
-                )
+                found = with_interval(scored.take(rows), present_f1, how, pipeline.seed)
+                score = {"macro_f1": found["value"], "low": found["low"], "high": found["high"]}
+                table.append({"slice": kind, "value": value, "n": len(rows), **score})
     return table
 
 
 def _cell(cell: Any) -> Sequence[str]:
-    return cell if isinstance(cell, list) else [str(cell)]
+    return cell if isinstance(cell, list) else [] if cell is None else [str(cell)]
 
 
 def _write_predictions(path: Path, columns: Columns, scored: Scored, model: StanceModel) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from stancemap.bundle import read_json, write_json
+from stancemap.bundle import read_json, write_json, write_text
 from stancemap.config import Dataset, Pipeline, read
 from stancemap.errors import DataError, explain
 from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, check_metric, interval, resamples
@@ -104,5 +104,5 @@ def _scored(table: Any) -> Scored:
 def _write(project: Project, dataset: str, pipeline: Pipeline, selection: dict[str, Any]) -> None:
     folder = project.reports(dataset)
     metrics = {model: read_metrics(project, dataset, model) for model in pipeline.models}
-    (folder / "leaderboard.md").write_text(markdown(leaderboard(metrics)) + "\n", encoding="utf-8")
+    write_text(folder / "leaderboard.md", markdown(leaderboard(metrics)) + "\n")
     write_json(folder / "selection.json", selection)

@@ -13,13 +13,13 @@ import yaml
 from stancemap.bundle import digest, read_head, read_json
 from stancemap.config import Dataset, Model, Pipeline, read
 from stancemap.errors import DataError, explain
+from stancemap.metrics import METRICS
 from stancemap.project import Project
 from stancemap.registry import PREFIX, tracking_uri
 from stancemap.report import cell
 from stancemap.tracking import RunRecord, Tracker
 
 _REFUSED = re.compile(r"[^\w./ -]")  # by MLflow, in the name of a metric
-SCORES = ("macro_f1", "f_avg", "mcc", "accuracy", "log_loss", "ece")
 
 
 def track(project: Project, dataset: str) -> list[str]:
@@ -85,6 +85,7 @@ def _record(project: Project, dataset: str, model: str) -> RunRecord:
         name=model,
         fingerprint=_fingerprint(bundle, report),
         params={"dataset": dataset, "model": model, "kind": config.kind, **head["params"]},
+        classes=tuple(head["classes"]),
         metrics=_flat(metrics, report),
         tags=_tags(project, dataset, model, head),
         card=(report / "card.md").read_text(encoding="utf-8"),
@@ -103,7 +104,7 @@ def _flat(metrics: dict[str, Any], report: Path) -> dict[str, float]:
     """Metric names that stay: SPLIT.METRIC, its bounds, SPLIT.METRIC.LABEL, and test.slice.KIND.VALUE."""
     flat: dict[str, float] = {}
     for split, found in metrics.items():
-        for name in SCORES:
+        for name in METRICS:
             one = found[name]
             flat[f"{split}.{name}"] = one["value"]
             flat |= {f"{split}.{name}.{bound}": one[bound] for bound in ("low", "high")}
@@ -124,7 +125,6 @@ def _slice_metrics(path: Path) -> dict[str, float]:
 def _tags(project: Project, dataset: str, model: str, head: dict[str, Any]) -> dict[str, str]:
     return {
         "stancemap.dataset": dataset,
-        "stancemap.classes": ",".join(head["classes"]),
         "stancemap.target": head["about"]["target"],
         "git.commit": _commit(project.root),
         **_locked(project.root / "dvc.lock", dataset, model),
