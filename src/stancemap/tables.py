@@ -92,7 +92,9 @@ def read_texts(path: Path, text_column: str, target_column: str | None, target: 
     if target is not None:
         then = "Drop --target, or rename the column"
         raise InputError(explain(f"{path} has targets of its own, in the column {target_column!r}", then=then))
-    targets = table.column(target_column, "--target-column")
+    targets = [
+        cell or None for cell in table.column(target_column, "--target-column")
+    ]  # an empty cell: the generic one
     if target_column != "target" and "target" in table.columns:
         wrong = f"{path} has a column 'target' beside {target_column!r}"
         raise InputError(explain(wrong, then="Rename or drop it, so that it is not overwritten"))
@@ -130,7 +132,7 @@ class _Table:
             raise InputError(explain(wrong, then="Rename or drop the column, so that nothing is overwritten"))
 
     def column(self, name: str, option: str) -> list[Any]:
-        """All cells of a column; an empty one is an empty text."""
+        """All cells of a column; a missing one is an empty text."""
         if name not in self.columns:
             then = f"Name the right one with {option}"
             wrong = f"{self.path} has no column {name!r}"

@@ -486,3 +486,14 @@ def test_the_screen_shows_targets_when_they_differ():
 def test_the_screen_is_spared_what_would_control_it():
     row = {**answer(""), "body": "They\r\n\x9b31m stay."}
     assert screen([row], text_column="body")[1] == " They ›31m stay.  pro     0.75  ━━━━━━"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_empty_target_is_the_generic_one(tmp_path, kind):
+    path = written(tmp_path / f"rows.{kind}", [{"text": GO, "target": None}, {"text": STAY, "target": "y"}])
+    assert read(path).targets == [None, "y"]
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    path = put(tmp_path / "rows.csv", "text,note,text\na,b,c\n")
+    assert refusal(read, path, error=DataError) == f"{path} cannot be read as csv: two columns are named 'text'."

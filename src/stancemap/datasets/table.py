@@ -54,6 +54,9 @@ def _separated(path: Path, separator: str) -> Any:
 
     how = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "skip_blank_lines": False}
     table = pd.read_csv(path, sep=separator, **how)
+    header = pd.read_csv(path, sep=separator, header=None, nrows=1, **how).iloc[0]
+    if header.duplicated().any():  # pandas would give the second another name
+        raise ValueError(f"two columns are named {header[header.duplicated()].iloc[0]!r}")
     if not table.index.equals(pd.RangeIndex(len(table))):  # pandas would take the first cells for names of the rows
         raise ValueError("row 1 has more cells than the header; quote a cell that holds the separator")
     filled = (table.notna() & (table != "")).any(axis=1)
