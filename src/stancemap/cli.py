@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 
-from stancemap.errors import StancemapError
-from stancemap.progress import Advance, show_with
+from stancemap.errors import DataError, StancemapError
+from stancemap.progress import bars_on, show_with
 from stancemap.project import require
 
 WIDTH = 120  # of tables in files and logs
@@ -172,32 +159,52 @@ def predict(  # noqa: PLR0913, PLR0917 - options are typed by name
         cat article.txt | stancemap predict - --json
     """
     from stancemap import tables
-    from stancemap.datasets.jsonl import decoded
 
     if output is not None:
         tables.check_output(output)
-    file = None if what == "-" else tables.which_file(what)
-    if file is None:
-        tables.refuse_columns("standard input" if what == "-" else "a text", text_column, target_column)
-    if file is not None:
-        texts = tables.read_texts(file, text_column, target_column, target)
-    elif what == "-":
-        texts = tables.from_article(decoded(sys.stdin.buffer.read(), "standard input"), "standard input", target)
-    else:
-        texts = tables.Texts([what], [target], [{"text": what}], [""])
-    rows = tables.answer_texts(texts, model)
+    rows = tables.answer_texts(tables.gather(what, text_column, target_column, target), model)
     if output is not None:
         tables.write_rows(output, rows)
-        out.print(
-            f"{len(rows)} row{'s' * (len(rows) != 1)} written to {output}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say(f"{len(rows)} row{'s' * (len(rows) != 1)} written to {output}")
     elif as_json:
         sys.stdout.write(tables.json_lines(rows))
     else:
         out.print(tables.shown(rows, text_column))
+
+
+@app.command()
+def audit(
+    dataset: DatasetName,
+    html: Annotated[Path | None, typer.Option(help="Write the tables as one self-contained page as well.")] = None,
+    beside: Annotated[
+        Path | None, typer.Option(help="Text of the kind that the model is for: .txt, .csv, .tsv, .jsonl, .parquet.")
+    ] = None,
+) -> None:
+    """Count what could give the labels of a corpus away, and how far one gets without reading.
+
+    Exit code 3 when a bound of `audit` in the dataset's config is broken; `prepare` refuses such a corpus.
+
+        stancemap audit withdrawal --html audit.html
+
+        stancemap audit withdrawal --beside my-articles.jsonl
+    """
+    from stancemap.audit import audit as run
+    from stancemap.bundle import write_text
+    from stancemap.page import render
+    from stancemap.tables import read_texts
+
+    found = run(require(), dataset, None if beside is None else read_texts(beside, "text", None, None).rows)
+    for one in found.tables:
+        _print_table([list(row) for row in one.rows], f"{one.title}: {one.note}")
+    if html is not None:
+        write_text(html, render(found))
+        _say(f"written to {html}")
+    if found.breaches:
+        raise DataError("\n".join(found.breaches))
+
+
+def _say(line: str) -> None:
+    out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_scores(metrics: dict[str, Any]) -> None:
@@ -215,22 +222,11 @@ def _print_table(rows: list[list[str]], title: str | None) -> None:
     out.print(table)
 
 
-@contextmanager
-def _bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
-    """A progress bar on standard error: bytes for downloads, a count for the rest, a spinner when unbounded."""
-    count = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-    known = (BarColumn(), *count, TimeRemainingColumn()) if total else (SpinnerColumn(),)
-    columns = (TextColumn("{task.description}"), *known, TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        job = progress.add_task(description, total=total)
-        yield lambda step: progress.advance(job, step)
-
-
 def main() -> None:
     """Run the command line; errors made for people are printed without a traceback."""
     try:
         if err.is_terminal:
-            show_with(_bar)
+            show_with(bars_on(err))
         app(standalone_mode=True)
     except StancemapError as error:
         err.print(f"stancemap: {error}", style="red", markup=False, highlight=False, soft_wrap=True)

@@ -9,23 +9,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from stancemap.errors import ConfigError, explain, nearest
+from stancemap.schema import Frozen
 
 Canonical = Literal["favor", "against", "neutral"]
 CANONICAL: tuple[Canonical, ...] = ("favor", "against", "neutral")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Share = Annotated[float, Field(gt=0, le=1)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Frozen(BaseModel):
-    """A schema that refuses unknown keys and never changes once it is read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, allow_inf_nan=False)
 
 
 class Split(Frozen):
@@ -89,6 +83,28 @@ class Target(Frozen):
     words: tuple[str, ...] = ()
 
 
+class Audit(Frozen):
+    """What a dataset must keep to, lest a label show in something that is no stance; `prepare` refuses the rest."""
+
+    cues: tuple[Annotated[str, Field(min_length=1)], ...] = ()  # regular expressions, whole words, any case
+    cue_share: Share = 1.0  # the largest share of one label among the rows with a cue
+    cue_rows: Annotated[int, Field(ge=1)] = 30  # a cue in fewer rows is not judged
+    negation_share: Share = 1.0  # ... among the rows with a negation
+    null_holder_share: Share = 1.0  # ... among the rows without a holder
+    length_gap: Annotated[float, Field(ge=0)] = 1e9  # words between the medians of two labels
+    near_duplicates: Annotated[int, Field(ge=0)] = 10**9  # pairs of them with the same target and label
+
+    @field_validator("cues")
+    @classmethod
+    def _compile(cls, cues: tuple[str, ...]) -> tuple[str, ...]:
+        for cue in cues:
+            try:
+                re.compile(cue)
+            except re.error as error:
+                raise ValueError(f"{cue!r} is no regular expression: {error}") from None
+        return cues
+
+
 class Dataset(Frozen):
     """`configs/datasets/NAME.yaml`: where rows come from and what their labels mean."""
 
@@ -100,6 +116,8 @@ class Dataset(Frozen):
     target: Target
     licence: str
     source: str = "written for this project"
+    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
+    audit: Audit = Audit()
 
     @field_validator("files")
     @classmethod
@@ -158,77 +176,10 @@ class Model(Frozen):
     model_config = ConfigDict(frozen=True, extra="allow")
 
     kind: Name
+    noise: Annotated[float, Field(ge=0, le=1)] = 0.0  # share of training rows that are learnt from damaged as well
+    soft: bool = True  # where coders differ, learn from each one's label
 
     @property
     def params(self) -> dict[str, Any]:
-        """Every key but `kind`."""
+        """Every key that is the constructor's."""
         return dict(self.model_extra or {})
-
-
-Schema = TypeVar("Schema", bound=Frozen)
-
-
-def read(path: Path, schema: type[Schema]) -> Schema:
-    """Read one YAML file into its schema.
-
-    Raises
-    ------
-    ConfigError
-        When the file is missing, is no YAML, or breaks the schema; the message names file, key and reason.
-    """
-    return parse(load_yaml(path), schema, str(path))
-
-
-def load_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping, with an error that names the file."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        options = [other.stem for other in path.parent.glob("*.yaml")]
-        wrong = f"There is no config {path}"
-        raise ConfigError(explain(wrong, got=path.stem, allowed=nearest(path.stem, options))) from None
-    except OSError as error:
-        raise ConfigError(explain(f"{path} cannot be read: {error.strerror}")) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = re.sub(r"\s+", " ", str(error))
-        raise ConfigError(explain(f"{path} is no YAML: {reason}", then="Mend the file")) from None
-    if not isinstance(content, dict):
-        raise ConfigError(explain(f"{path} is no mapping of keys to values", got=content, then="Mend the file"))
-    return content
-
-
-def parse(content: dict[str, Any], schema: type[Schema], where: str) -> Schema:
-    """Check a mapping against a schema; `where` names its source in the error."""
-    try:
-        return schema.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError("\n".join(describe(error, schema, where))) from None
-
-
-def describe(error: ValidationError, schema: type[BaseModel], where: str) -> list[str]:
-    """One sentence per fault of a config, with its path, the value that came, and what is allowed."""
-    lines = []
-    faults = error.errors()
-    for fault in faults:
-        inside = [other for other in faults if other is not fault and other["loc"][: len(fault["loc"])] == fault["loc"]]
-        if fault["type"] == "too_short" and inside:  # pydantic counts only the items that are right
-            continue
-        key = ".".join(str(part) for part in fault["loc"])
-        if fault["type"] == "extra_forbidden":
-            options = _fields_at(schema, fault["loc"][:-1])
-            lines.append(f"{where}: " + explain(f"Unknown key {key}", allowed=nearest(str(fault["loc"][-1]), options)))
-        elif fault["type"] == "missing":
-            lines.append(f"{where}: " + explain(f"The key {key} is missing", then="Add it"))
-        else:
-            reason = fault["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: " + explain(f"{key}: {reason}", got=fault["input"]))
-    return lines
-
-
-def _fields_at(schema: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    for part in path:
-        if isinstance(part, int):  # the place in a list: the list's schema is that of its items
-            continue
-        inner = schema.model_fields[part].annotation
-        schema = next(one for one in (inner, *get_args(inner)) if isinstance(one, type) and issubclass(one, BaseModel))
-    return list(schema.model_fields)

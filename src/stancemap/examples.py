@@ -6,6 +6,7 @@ Why: a wrong row must stop the pipeline with its file, line, field and value, ne
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -34,6 +35,7 @@ class Example(BaseModel):
     genre: str | None = None
     tags: list[str] = Field(default_factory=list)
     coders: list[str] = Field(default_factory=list)
+    source: str = ""  # the name of its file without suffix: the register
 
 
 RawRow = tuple[str, dict[str, Any]]
@@ -65,7 +67,7 @@ def parse_rows(rows: Iterable[RawRow], dataset: Dataset, check: Callable[[object
         present |= dict.fromkeys(raw)
         found = _faults(raw, dataset, check)
         if not found:
-            example = Example.model_validate(_renamed(raw, dataset, where))
+            example = Example.model_validate({**_renamed(raw, dataset, where), "source": register_of(where)})
             if example.id in seen:
                 found = [
                     explain("id: the id stands twice", got=example.id, then=f"It stands in {seen[example.id]} too")
@@ -79,6 +81,17 @@ def parse_rows(rows: Iterable[RawRow], dataset: Dataset, check: Callable[[object
     if examples:
         _refuse_absent(dataset, list(present))
     return examples
+
+
+def register_of(where: str) -> str:
+    """The register of a row: its file's name without suffix.
+
+    Examples
+    --------
+    >>> register_of("plain-floor.jsonl:12")
+    'plain-floor'
+    """
+    return PurePath(where.rpartition(":")[0]).stem
 
 
 def _refuse_absent(dataset: Dataset, present: list[str]) -> None:

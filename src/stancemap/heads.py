@@ -6,7 +6,7 @@ two NumPy arrays, so that the answering process need not import scikit-learn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -32,7 +32,9 @@ class LinearHead:
     temperature: float
 
     @classmethod
-    def learn(cls, features: Any, y: NDArray[np.int64], groups: Sequence[str] | None, *, c: float, seed: int) -> Self:
+    def learn(
+        cls, features: Any, y: NDArray[np.int64], frame: Mapping[str, Sequence[Any]], *, c: float, seed: int
+    ) -> Self:
         """Fit on a dense or sparse matrix of shape (n_rows, n_features).
 
         Parameters
@@ -41,8 +43,8 @@ class LinearHead:
             One row for each example.
         y : ndarray of int, shape (n_rows,)
             Indices of classes; every class must occur.
-        groups : sequence of str, optional
-            Documents, kept whole by the folds.
+        frame : mapping of columns
+            `document`, where present, is kept whole by the folds; `weight`, where present, is what a row counts.
         c : float
             Inverse strength of the L2 penalty.
         seed : int
@@ -52,13 +54,16 @@ class LinearHead:
         from sklearn.model_selection import cross_val_predict
 
         estimator = LogisticRegression(C=c, max_iter=2000, random_state=seed)
-        folds = _folds(y, groups, seed)
-        logits = cross_val_predict(estimator, features, y, cv=folds, method="decision_function")
-        temperature = best_temperature(_per_class(logits.reshape(len(y), -1), axis=1), y)
-        fitted = estimator.fit(features, y)
-        weights = _per_class(np.asarray(fitted.coef_, dtype=np.float64), axis=0) / temperature
+        weights = np.asarray(frame["weight"], dtype=np.float64) if "weight" in frame else np.ones(len(y))
+        folds = document_folds(y, frame.get("document"), seed)
+        logits = cross_val_predict(
+            estimator, features, y, cv=folds, method="decision_function", params={"sample_weight": weights}
+        )
+        temperature = best_temperature(_per_class(logits.reshape(len(y), -1), axis=1), y, weights)
+        fitted = estimator.fit(features, y, sample_weight=weights)
+        slopes = _per_class(np.asarray(fitted.coef_, dtype=np.float64), axis=0) / temperature
         biases = _per_class(np.asarray(fitted.intercept_, dtype=np.float64), axis=0) / temperature
-        return cls(weights, biases, temperature)
+        return cls(slopes, biases, temperature)
 
     def logits(self, features: Any) -> Floats:
         """Log-odds of shape (n_rows, n_classes)."""
@@ -83,7 +88,7 @@ def _per_class(found: Floats, axis: int) -> Floats:
     return found if found.shape[axis] > 1 else np.concatenate([np.zeros_like(found), found], axis=axis)
 
 
-def best_temperature(logits: Floats, y: NDArray[np.int64]) -> float:
+def best_temperature(logits: Floats, y: NDArray[np.int64], weights: Floats | None = None) -> float:
     """The temperature, between 1/20 and 20, that minimises the cross-entropy of `logits / temperature`.
 
     The true label of a class with n rows counts (n + 1) / (n + n_classes) rather than 1 (Platt 1999, "Probabilistic
@@ -104,13 +109,21 @@ def best_temperature(logits: Floats, y: NDArray[np.int64]) -> float:
     wanted[np.arange(len(y)), y] = 1 - (classes - 1) * shares
 
     def loss(log_temperature: float) -> float:
-        return -float((wanted * log_softmax(logits / np.exp(log_temperature), axis=1)).sum(axis=1).mean())
+        odds = log_softmax(logits / np.exp(log_temperature), axis=1)
+        return -float(np.average((wanted * odds).sum(axis=1), weights=weights))
 
     found = minimize_scalar(loss, bounds=(-np.log(20), np.log(20)), method="bounded")
     return float(np.exp(found.x))
 
 
-def _folds(y: NDArray[np.int64], groups: Sequence[str] | None, seed: int) -> list[Any]:
+def document_folds(y: NDArray[np.int64], groups: Sequence[str] | None, seed: int) -> list[Any]:
+    """Five folds, or as many as leave every label on both sides, that keep documents whole.
+
+    Raises
+    ------
+    DataError
+        When a label stands in fewer than two documents.
+    """
     from sklearn.model_selection import StratifiedGroupKFold
 
     units = list(groups) if groups is not None else [str(row) for row in range(len(y))]

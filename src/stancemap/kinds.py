@@ -56,7 +56,7 @@ def build(kind: str, params: dict[str, Any], where: str) -> StanceModel:
     """
     from pydantic import create_model
 
-    from stancemap.config import Frozen, parse
+    from stancemap.schema import Frozen, parse
 
     made = kind_class(kind)
     fields: dict[str, Any] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 Advance = Callable[[float], None]
 Reporter = Callable[[str, float | None, str], AbstractContextManager[Advance]]
@@ -40,6 +41,22 @@ def task(description: str, total: float | None = None, unit: str = "") -> Abstra
     ...     advance(1)
     """
     return _reporter.get()(description, total, unit)
+
+
+def bars_on(console: Any) -> Reporter:
+    """A reporter that draws bars on a `rich` console: bytes for downloads, a count for the rest, else a spinner."""
+    from rich import progress as rich
+
+    @contextmanager
+    def bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
+        count = (rich.DownloadColumn(), rich.TransferSpeedColumn()) if unit == "bytes" else (rich.MofNCompleteColumn(),)
+        known = (rich.BarColumn(), *count, rich.TimeRemainingColumn()) if total else (rich.SpinnerColumn(),)
+        columns = (rich.TextColumn("{task.description}"), *known, rich.TimeElapsedColumn())
+        with rich.Progress(*columns, console=console, transient=True) as progress:
+            job = progress.add_task(description, total=total)
+            yield lambda step: progress.advance(job, step)
+
+    return bar
 
 
 def show_with(reporter: Reporter) -> None:

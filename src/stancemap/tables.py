@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import errno
 import stat
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from stancemap.answers import check_output, json_lines, shown, write_rows
 from stancemap.article import split_sentences
-from stancemap.datasets.jsonl import decode, read_file
+from stancemap.datasets.jsonl import decode, decoded, read_file
 from stancemap.datasets.table import ENDINGS, read_table
 from stancemap.errors import InputError, explain, nearest, shorten
 from stancemap.repair import check_text
@@ -26,6 +27,7 @@ __all__ = [
     "answer_texts",
     "check_output",
     "from_article",
+    "gather",
     "json_lines",
     "read_texts",
     "refuse_columns",
@@ -53,6 +55,17 @@ class Texts:
     targets: list[Any]
     rows: list[dict[str, Any]]
     names: list[str]
+
+
+def gather(what: str, text_column: str, target_column: str | None, target: str | None) -> Texts:
+    """What an argument means: a text, a file, or - for standard input; see `which_file` and `read_texts`."""
+    file = None if what == "-" else which_file(what)
+    if file is not None:
+        return read_texts(file, text_column, target_column, target)
+    refuse_columns("standard input" if what == "-" else "a text", text_column, target_column)
+    if what == "-":
+        return from_article(decoded(sys.stdin.buffer.read(), "standard input"), "standard input", target)
+    return Texts([what], [target], [{"text": what}], [""])
 
 
 def read_texts(path: Path, text_column: str, target_column: str | None, target: str | None) -> Texts:

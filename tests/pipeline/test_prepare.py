@@ -125,6 +125,8 @@ def test_a_field_that_a_row_does_not_carry_is_empty(fresh):
         "genre": None,
         "tags": [],
         "coders": [],
+        "register": "some",
+        "weight": 1.0,
     }
 
 

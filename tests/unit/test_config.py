@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from stancemap.config import CANONICAL, Dataset, Encoder, Model, Pipeline, parse, read
+from stancemap.config import CANONICAL, Dataset, Encoder, Model, Pipeline
 from stancemap.errors import ConfigError, nearest
 from stancemap.kinds import build, kind_class, kinds
+from stancemap.schema import parse, read
 
 ROOT = Path(__file__).resolve().parents[2]
 PIPELINE = {"seed": 7, "threads": 1, "datasets": ["withdrawal"], "models": ["ngram"], "metric": "macro_f1"}
@@ -98,7 +99,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(schema, content, m
 
 
 def test_every_fault_of_a_config_gets_a_line_of_its_own():
-    keys = "columns, files, labels, licence, reader, source, target, title"
+    keys = "audit, columns, files, labels, licence, reader, source, target, title, weights"
     assert refused(Dataset, {**DATASET, "readr": "jsonl", "tilte": "Stance"}) == (
         f"some.yaml: Unknown key readr. Allowed: {keys} (did you mean reader?).\n"
         f"some.yaml: Unknown key tilte. Allowed: {keys} (did you mean title?)."

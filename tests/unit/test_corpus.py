@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from stancemap.config import Dataset, read
+from stancemap.config import Dataset
 from stancemap.examples import parse_rows
 from stancemap.repair import check_text, repair
+from stancemap.schema import read
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "data" / "withdrawal"

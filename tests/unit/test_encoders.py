@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from stancemap import bundle, config, encoders, fetch
+from stancemap import bundle, config, encoders, fetch, schema
 from stancemap.errors import EncoderError
 
 WEIGHTS = b"weights " * 50_000
@@ -456,7 +456,7 @@ def test_a_library_that_is_missing_is_named_with_the_way_to_get_it(carried, monk
 @pytest.mark.parametrize("name", ["all-MiniLM-L6-v2", "all-mpnet-base-v2"])
 def test_the_configs_of_the_repository_pin_weights_and_packages(name):
     shipped = Path(__file__).parents[2] / "configs" / "encoders" / f"{name}.yaml"
-    read = config.read(shipped, config.Encoder)
+    read = schema.read(shipped, config.Encoder)
     assert (read.hub, read.max_length) == (f"sentence-transformers/{name}", 128)
     assert read.sha256 is not None
     assert read.carrier is not None

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stancemap.config import Dataset, parse
+from stancemap.config import Dataset
 from stancemap.datasets import jsonl, table
 from stancemap.datasets.base import read_raw, readers
 from stancemap.errors import ConfigError, DataError
 from stancemap.examples import TAGS, Example, parse_rows
 from stancemap.repair import check_text
+from stancemap.schema import parse
 
 CONFIG = {
     "title": "Stance on leaving",
@@ -70,14 +71,14 @@ def refused(folder, content, *, name="some.jsonl", **config):
 def test_a_right_row_becomes_an_example(folder):
     (folder / "some.jsonl").write_text(lines(ROW))
 
-    assert load(folder) == [Example(**ROW)]
+    assert load(folder) == [Example(**ROW, source="some")]
 
 
 def test_fields_that_a_row_lacks_get_their_stand_ins(folder):
     (folder / "some.jsonl").write_text("\n" + lines({"text": "Go home.", "label": "pro"}))
 
     where = "some.jsonl:2"
-    assert load(folder) == [Example(id=where, text="Go home.", target="leaving the base", label="pro", document=where)]
+    assert load(folder) == [Example(id=where, text="Go home.", target="leaving the base", label="pro", document=where, source="some")]
 
 
 def test_columns_are_renamed_as_the_config_says(folder):
@@ -92,7 +93,7 @@ def test_columns_are_renamed_as_the_config_says(folder):
 def test_columns_that_nobody_asked_for_are_passed_over(folder):
     (folder / "some.jsonl").write_text(lines({**ROW, "likes": 12}))
 
-    assert load(folder) == [Example(**ROW)]
+    assert load(folder) == [Example(**ROW, source="some")]
 
 
 def test_a_column_that_the_config_names_and_no_row_has_is_refused(folder):
@@ -273,14 +274,14 @@ def test_a_file_that_is_not_utf_8_names_byte_and_position(folder):
 def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(folder):
     (folder / "some.jsonl").write_bytes(b"\xef\xbb\xbf" + lines(ROW).replace("\n", "\r\n").encode())
 
-    assert load(folder) == [Example(**ROW)]
+    assert load(folder) == [Example(**ROW, source="some")]
 
 
 def test_a_line_separator_inside_a_text_ends_no_line(folder):
     row = {**ROW, "text": "They should go\u2028home\x85now."}
     (folder / "some.jsonl").write_text(lines(row), encoding="utf-8")
 
-    assert load(folder) == [Example(**row)]
+    assert load(folder) == [Example(**row, source="some")]
 
 
 def test_files_are_read_in_the_order_of_their_names(folder):
@@ -294,7 +295,7 @@ def test_a_folder_that_a_pattern_matches_is_no_file(folder):
     (folder / "some.jsonl").write_text(lines(ROW))
     (folder / "older").mkdir()
 
-    assert load(folder) == [Example(**ROW)]
+    assert load(folder) == [Example(**ROW, source="some")]
 
 
 def test_no_matching_file_is_refused(folder):
@@ -358,7 +359,7 @@ def test_a_table_says_the_same_as_json_lines(tmp_path_factory, found):
 
     expected = load(folder, files=["*.jsonl"])
 
-    assert expected == [Example(**row) for row in found]
+    assert expected == [Example(**row, source="some") for row in found]
     assert load(folder, reader="table", files=["*.csv"]) == expected
     assert load(folder, reader="table", files=["*.tsv"]) == expected
     assert load(folder, reader="table", files=["*.parquet"]) == expected

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from stancemap.errors import DataError
-from stancemap.heads import FOLDS, LinearHead, _folds, best_temperature
+from stancemap.heads import FOLDS, LinearHead, document_folds, best_temperature
 from stancemap.models.base import softmax
 
 quick = settings(derandomize=True, deadline=None, max_examples=25)
@@ -48,14 +48,14 @@ def rows():
 @pytest.fixture(scope="module")
 def head(rows):
     features, y, documents = rows
-    return LinearHead.learn(features, y, documents, c=100.0, seed=7)
+    return LinearHead.learn(features, y, {"document": documents}, c=100.0, seed=7)
 
 
 def held_out(rows, c=100.0):
     """Log-odds of each row from a fit on other documents."""
     features, y, documents = rows
     estimator = LogisticRegression(C=c, max_iter=2000)
-    return cross_val_predict(estimator, features, y, cv=_folds(y, documents, 7), method="decision_function")
+    return cross_val_predict(estimator, features, y, cv=document_folds(y, documents, 7), method="decision_function")
 
 
 def test_a_head_has_one_row_of_weights_for_each_class(head):
@@ -125,7 +125,7 @@ def test_probabilities_sum_to_one(rows, head):
 
 def test_two_classes_give_two_columns(rows):
     features, y, documents = rows
-    head = LinearHead.learn(features, (y == 1).astype(np.int64), documents, c=1.0, seed=7)
+    head = LinearHead.learn(features, (y == 1).astype(np.int64), {"document": documents}, c=1.0, seed=7)
 
     fitted = LogisticRegression(C=1.0, max_iter=2000).fit(features, y == 1)
     odds = fitted.decision_function(features) / head.temperature
@@ -134,14 +134,14 @@ def test_two_classes_give_two_columns(rows):
 
 def test_sparse_features_give_the_same_head(rows, head):
     features, y, documents = rows
-    sparse = LinearHead.learn(csr_array(features), y, documents, c=100.0, seed=7)
+    sparse = LinearHead.learn(csr_array(features), y, {"document": documents}, c=100.0, seed=7)
 
     np.testing.assert_allclose(sparse.logits(csr_array(features)), head.logits(features), atol=1e-3)
 
 
 def test_two_fits_give_the_same_bits(rows, head):
     features, y, documents = rows
-    again = LinearHead.learn(features, y, documents, c=100.0, seed=7)
+    again = LinearHead.learn(features, y, {"document": documents}, c=100.0, seed=7)
 
     assert {name: array.tobytes() for name, array in again.arrays().items()} == {
         name: array.tobytes() for name, array in head.arrays().items()
@@ -176,14 +176,14 @@ def test_a_label_in_fewer_than_two_documents_is_refused(y, documents):
     features = np.random.default_rng(7).normal(size=(len(y), 3))
 
     with pytest.raises(DataError) as error:
-        LinearHead.learn(features, np.array(y), documents, c=1.0, seed=7)
+        LinearHead.learn(features, np.array(y), {"document": documents}, c=1.0, seed=7)
 
     assert str(error.value) == LACKING
 
 
 def test_a_label_in_two_documents_is_enough():
     y = np.array([0, 1, 2] * 2)
-    head = LinearHead.learn(np.eye(6), y, ["d1"] * 3 + ["d2"] * 3, c=1.0, seed=7)
+    head = LinearHead.learn(np.eye(6), y, {"document": ["d1"] * 3 + ["d2"] * 3}, c=1.0, seed=7)
 
     assert np.isfinite(head.logits(np.eye(6))).all()
 
@@ -201,7 +201,7 @@ def corpora(draw):
 
 def folds_of(y, documents):
     try:
-        return _folds(y, documents, 7)
+        return document_folds(y, documents, 7)
     except DataError:  # Hypothesis fails when it meets this too often
         reject()
 
@@ -236,10 +236,10 @@ def test_every_fold_learns_from_every_label(corpus):
 def test_there_are_five_folds_where_the_documents_allow(rows):
     _, y, documents = rows
 
-    assert len(_folds(y, documents, 7)) == FOLDS == 5
+    assert len(document_folds(y, documents, 7)) == FOLDS == 5
 
 
 def test_without_documents_every_row_is_its_own():
     y = np.array([0, 1, 2] * 10)
 
-    assert len(_folds(y, None, 7)) == FOLDS
+    assert len(document_folds(y, None, 7)) == FOLDS

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from stancemap.cli import app
-from stancemap.config import Dataset, parse
+from stancemap.config import Dataset
+from stancemap.schema import parse
 from tools import readme
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def test_every_command_of_the_readme_exists():
 def test_stages_of_dvc_and_commands_bear_the_same_names():
     stages = list(yaml.safe_load((ROOT / "dvc.yaml").read_text("utf-8"))["stages"])
     assert stages == ["prepare", "fit", "evaluate", "select", "track"]
-    assert [command.callback.__name__ for command in app.registered_commands] == [*stages, "predict"]
+    assert [command.callback.__name__ for command in app.registered_commands] == [*stages, "predict", "audit"]
     assert sorted(stages) == sorted(path.stem for path in (ROOT / "src/stancemap/stages").glob("[a-z]*.py"))
 
 

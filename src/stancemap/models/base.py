@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from stancemap.bundle import read_bundle, write_bundle
 from stancemap.errors import DataError, InputError, ModelError, explain
 
-Frame = Mapping[str, Sequence[str]]
-"""The columns `text` and `target`, row by row; a pandas DataFrame is one. `fit` also reads `document`, if there."""
+Frame = Mapping[str, Sequence[Any]]
+"""The columns `text` and `target`, row by row; a pandas DataFrame is one. `fit` also reads `document` and `weight`."""
 
 Floats = NDArray[np.float64]
 State = tuple[dict[str, NDArray[Any]], dict[str, Any]]
@@ -62,7 +62,7 @@ class StanceModel(ABC):
         ----------
         frame : mapping of columns
             `text` and `target`; `document`, where present, keeps rows of one document together in
-            cross-validation inside the model.
+            cross-validation inside the model; `weight`, where present, is what a row counts (1 by default).
         y : sequence of str, length n_rows
             The labels.
         classes : sequence of str, optional

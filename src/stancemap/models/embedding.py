@@ -56,15 +56,15 @@ class Embedding(StanceModel):
 
     def _fit(self, frame: Frame, y: NDArray[np.int64]) -> None:
         self._open_encoder()
-        groups = list(frame["document"]) if "document" in frame else None
         features = self._features(frame, self._cached)
-        self.head_ = LinearHead.learn(features, y, groups, c=self.c, seed=self.seed)
+        self.head_ = LinearHead.learn(features, y, frame, c=self.c, seed=self.seed)
 
     def _open_encoder(self) -> None:
-        from stancemap.config import Encoder, read
+        from stancemap.config import Encoder
         from stancemap.encoders import find
         from stancemap.export import serving_graph
         from stancemap.project import require
+        from stancemap.schema import read
 
         config = read(require().encoder_file(self.encoder), Encoder)
         self.folder_ = serving_graph(self.encoder, config, find(self.encoder, config), self.precision)

@@ -35,13 +35,15 @@ class Majority(StanceModel):
         self.prior = prior
 
     def _fit(self, frame: Frame, y: NDArray[np.int64]) -> None:
-        counts = np.bincount(y, minlength=len(self.classes_)) + 1.0
+        weights = np.asarray(frame["weight"], dtype=np.float64) if "weight" in frame else np.ones(len(y))
+        counts = np.bincount(y, weights, minlength=len(self.classes_)) + 1.0
         self.overall_ = counts / counts.sum()
         targets = np.asarray(list(frame["target"]))
-        self.shares_ = {str(target): self._share(y[targets == target]) for target in sorted(set(targets.tolist()))}
+        some = {str(target): targets == target for target in sorted(set(targets.tolist()))}
+        self.shares_ = {target: self._share(y[rows], weights[rows]) for target, rows in some.items()}
 
-    def _share(self, y: NDArray[np.int64]) -> Floats:
-        counts = np.bincount(y, minlength=len(self.classes_)) + self.prior * self.overall_
+    def _share(self, y: NDArray[np.int64], weights: Floats) -> Floats:
+        counts = np.bincount(y, weights, minlength=len(self.classes_)) + self.prior * self.overall_
         share: Floats = counts / counts.sum()
         return share
 

@@ -68,8 +68,7 @@ class Ngram(StanceModel):
         }
         counts = Counter(frame["target"])
         self.targets_ = sorted(target for target, rows in counts.items() if rows >= self.target_rows)
-        groups = list(frame["document"]) if "document" in frame else None
-        self.head_ = LinearHead.learn(self._features(frame), y, groups, c=self.c, seed=self.seed)
+        self.head_ = LinearHead.learn(self._features(frame), y, frame, c=self.c, seed=self.seed)
 
     def _features(self, frame: Frame) -> Any:
         from scipy.sparse import csr_array, diags_array, hstack

@@ -12,7 +12,7 @@ import numpy as np
 from stancemap.bundle import read_head, read_json, replacing, write_json, write_text
 from stancemap.calibration import reliability
 from stancemap.card import render
-from stancemap.config import Dataset, Pipeline, read
+from stancemap.config import Dataset, Pipeline
 from stancemap.datasets.base import read_raw
 from stancemap.errors import DataError, explain
 from stancemap.examples import parse_rows
@@ -24,6 +24,7 @@ from stancemap.progress import task
 from stancemap.project import Project
 from stancemap.repair import check_text, repair
 from stancemap.report import draw_confusion, draw_reliability, draw_slices, write_csv
+from stancemap.schema import read
 from stancemap.threads import pinned
 
 Columns = dict[str, list[Any]]

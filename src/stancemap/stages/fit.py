@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from stancemap.config import Dataset, Model, Pipeline, read
+from stancemap.config import Dataset, Model, Pipeline
 from stancemap.kinds import build
 from stancemap.models.base import StanceModel
 from stancemap.prepared import columns_of, load_prepared
 from stancemap.progress import task
 from stancemap.project import Project
+from stancemap.schema import read
 from stancemap.threads import pinned
+from stancemap.training import lessons
 
 
 def fit(project: Project, dataset_name: str, model_name: str) -> StanceModel:
@@ -31,9 +33,9 @@ def fit(project: Project, dataset_name: str, model_name: str) -> StanceModel:
     model = build(config.kind, config.params, str(project.model_file(model_name)))
     if "seed" in model.get_params() and "seed" not in config.params:
         model.set_params(seed=pipeline.seed)
-    columns = columns_of(load_prepared(project, dataset_name)["train"])
+    rows = lessons(columns_of(load_prepared(project, dataset_name)["train"]), config, pipeline.seed)
     with pinned(pipeline.threads), task(f"fitting {model_name} on {dataset_name}"):
-        model.fit(columns, columns["label"], classes=dataset.classes)
+        model.fit(rows, rows["label"], classes=dataset.classes)
     model.save(project.model(dataset_name, model_name), about(model_name, dataset_name, dataset))
     return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,15 +11,17 @@ from typing import Any
 import numpy as np
 
 from stancemap.bundle import replacing, write_json
-from stancemap.config import Dataset, Pipeline, read
+from stancemap.checks import as_rows, breaches
+from stancemap.config import Dataset, Pipeline
 from stancemap.datasets.base import read_raw
-from stancemap.errors import DataError, explain
+from stancemap.errors import ConfigError, DataError, explain, nearest
 from stancemap.examples import Example, parse_rows
 from stancemap.metrics import check_metric
 from stancemap.prepared import AUDIT
 from stancemap.progress import task
 from stancemap.project import Project
 from stancemap.repair import Repaired, check_text, repair
+from stancemap.schema import read
 from stancemap.splits import NAMES, groups_of, leaks, near_duplicates, split_rows
 
 Pair = tuple[int, int, float]
@@ -48,9 +51,11 @@ def prepare(project: Project, name: str) -> dict[str, Any]:
     _refuse_twins(examples, texts, targets)
     with task("finding near-duplicates"):
         pairs = near_duplicates(texts, pipeline.duplicates)
+    _refuse_shortcuts(examples, texts, pairs, dataset)
     groups = groups_of([example.document for example in examples], pairs)
     parts = split_rows([example.label for example in examples], groups, pipeline.split, pipeline.seed)
-    rows = [_row(example, one, target) for example, one, target in zip(examples, mended, targets, strict=True)]
+    weights = _weights(examples, dataset, project.dataset_file(name))
+    rows = [_row(*one) for one in zip(examples, mended, targets, weights, strict=True)]
     audit = {
         **_counts(examples, parts),
         "words": _words(examples, texts),
@@ -65,14 +70,38 @@ def prepare(project: Project, name: str) -> dict[str, Any]:
     return audit
 
 
-def _row(example: Example, mended: Repaired, target: str) -> dict[str, Any]:
+def _row(example: Example, mended: Repaired, target: str, weight: float) -> dict[str, Any]:
     return {
         **example.model_dump(),
         "text": mended.text,
         "raw_text": mended.raw,
         "mends": list(mended.mends),
         "target": target,
+        "register": example.source,
+        "weight": weight,
     }
+
+
+def _weights(examples: Sequence[Example], dataset: Dataset, where: Path) -> list[float]:
+    """What each row counts in training: the weight of the first pattern that fits its register, else 1."""
+    registers = sorted({example.source for example in examples})
+    idle = [pattern for pattern in dataset.weights if not fnmatch.filter(registers, pattern)]
+    if idle:
+        wrong = f"{where}: weights.{idle[0]}: the pattern fits no register"
+        raise ConfigError(explain(wrong, allowed=nearest(idle[0], registers)))
+    weight = {
+        register: next((one for pattern, one in dataset.weights.items() if fnmatch.fnmatch(register, pattern)), 1.0)
+        for register in registers
+    }
+    return [weight[example.source] for example in examples]
+
+
+def _refuse_shortcuts(
+    examples: Sequence[Example], texts: Sequence[str], pairs: Sequence[Pair], dataset: Dataset
+) -> None:
+    """A corpus whose labels show in something that is no stance is a fault of data, as a wrong row is."""
+    if faults := breaches(as_rows(examples, texts), pairs, dataset.audit):
+        raise DataError("\n".join(faults))
 
 
 def _refuse_twins(examples: Sequence[Example], texts: Sequence[str], targets: Sequence[str]) -> None:
@@ -137,7 +166,8 @@ def _write(folder: Path, rows: Sequence[dict[str, Any]], parts: Sequence[str], d
     text, texts = Value("string"), List(Value("string"))
     schema = {"id": text, "text": text, "raw_text": text, "mends": texts, "target": text}
     schema |= {"label": ClassLabel(names=list(dataset.classes)), "holder": text, "document": text}
-    features = Features(schema | {"genre": text, "tags": texts, "coders": texts})
+    schema |= {"genre": text, "tags": texts, "coders": texts, "register": text, "weight": Value("float64")}
+    features = Features(schema)
     for name in NAMES:
         chosen = [row for row, part in zip(rows, parts, strict=True) if part == name]
         columns = {key: [row[key] for row in chosen] for key in features}

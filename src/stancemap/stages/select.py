@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from stancemap.bundle import read_json, write_json, write_text
-from stancemap.config import Dataset, Pipeline, read
+from stancemap.config import Dataset, Pipeline
 from stancemap.errors import DataError, explain
 from stancemap.metrics import LOWER_IS_BETTER, METRICS, Scored, check_metric, interval, resamples
 from stancemap.project import Project
 from stancemap.report import leaderboard, markdown
+from stancemap.schema import read
 
 
 def select(project: Project, dataset: str) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from typing import Any
 import yaml
 
 from stancemap.bundle import digest, read_head, read_json
-from stancemap.config import Dataset, Model, Pipeline, read
+from stancemap.config import Dataset, Model, Pipeline
 from stancemap.errors import DataError, explain
 from stancemap.metrics import METRICS
 from stancemap.project import Project
 from stancemap.registry import PREFIX, tracking_uri
 from stancemap.report import cell
+from stancemap.schema import read
 from stancemap.tracking import RunRecord, Tracker
 
 _REFUSED = re.compile(r"[^\w./ -]")  # by MLflow, in the name of a metric
