@@ -1,4 +1,4 @@
-"""What the corpus teaches: learning curves, the worth of each register, noise, soft labels, the price of not being real.
+"""What the corpus teaches: learning curves, each register, noise, soft labels, the price of not being real.
 
 Why: rows are cheap to count and hard to judge; only a fit tells whether they teach. Every model is the pipeline's own,
 fitted on a part of the prepared training split and scored on the corpus' test split; where a folder of real labelled

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ("majority", "ngram", "embedding-tiny")
@@ -77,7 +78,9 @@ def bare_project(tmp_path_factory, corpus_rows, tiny_encoder):
     for part in ("datasets", "models", "encoders"):
         (root / "configs" / part).mkdir(parents=True)
     (root / "configs" / "pipeline.yaml").write_text(PIPELINE)
-    shutil.copy(ROOT / "configs" / "datasets" / "withdrawal.yaml", root / "configs" / "datasets")
+    dataset = yaml.safe_load((ROOT / "configs" / "datasets" / "withdrawal.yaml").read_text("utf-8"))
+    kept = {key: value for key, value in dataset.items() if key not in {"audit", "weights"}}  # of the whole corpus
+    (root / "configs" / "datasets" / "withdrawal.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
     for name in ("majority", "ngram"):
         shutil.copy(ROOT / "configs" / "models" / f"{name}.yaml", root / "configs" / "models")
     (root / "configs" / "models" / "embedding-tiny.yaml").write_text(

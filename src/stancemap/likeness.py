@@ -130,7 +130,7 @@ def telling_words(ours: Texts, theirs: Texts) -> tuple[list[tuple[str, float, fl
     y = np.repeat([0, 1], [len(ours), len(theirs)])
     weights = LogisticRegression(C=0.3, max_iter=1000, class_weight="balanced").fit(matrix, y).coef_[0]
     names = features.get_feature_names_out()
-    shares = [100 * np.asarray(matrix[y == side].mean(axis=0)).ravel() for side in (0, 1)]
+    shares = [100 * np.asarray(matrix[y == side].sum(axis=0)).ravel() / sum(y == side) for side in (0, 1)]
     order = np.argsort(weights)
 
     def listed(chosen: NDArray[np.int64]) -> list[tuple[str, float, float]]:

@@ -20,7 +20,7 @@ GO = "The troops should go."
 STAY = "They stay."
 LIMITS = "Allowed: a string of 1 to 10,000 characters."
 EMPTY = f"The text is empty. Got: ''. {LIMITS} Fill it in or drop the row."
-COMMANDS = ["prepare", "fit", "evaluate", "select", "track", "predict"]
+COMMANDS = ["prepare", "fit", "evaluate", "select", "track", "predict", "audit"]
 
 
 class Result:

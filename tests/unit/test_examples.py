@@ -78,7 +78,9 @@ def test_fields_that_a_row_lacks_get_their_stand_ins(folder):
     (folder / "some.jsonl").write_text("\n" + lines({"text": "Go home.", "label": "pro"}))
 
     where = "some.jsonl:2"
-    assert load(folder) == [Example(id=where, text="Go home.", target="leaving the base", label="pro", document=where, source="some")]
+    assert load(folder) == [
+        Example(id=where, text="Go home.", target="leaving the base", label="pro", document=where, source="some")
+    ]
 
 
 def test_columns_are_renamed_as_the_config_says(folder):

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from stancemap.errors import DataError
-from stancemap.heads import FOLDS, LinearHead, document_folds, best_temperature
+from stancemap.heads import FOLDS, LinearHead, best_temperature, document_folds
 from stancemap.models.base import softmax
 
 quick = settings(derandomize=True, deadline=None, max_examples=25)
