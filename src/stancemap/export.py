@@ -21,12 +21,13 @@ from stancemap.quiet import quiet
 from stancemap.runtime import GRAPH, TOKENIZER, SentenceEncoder
 
 Precision = Literal["fp32", "int8"]
-VERSION = 2  # raise it when the graph changes for the same weights
+VERSION = 3  # raise it when the graph changes for the same weights
+BLOCK = 128  # weights that share a scale
 TOLERANCE = 1e-4  # largest difference of a unit vector's component that two float32 runtimes may show
 PROBES = ("Troops.", "The council voted on Monday to ask the foreign troops to leave the country within a year.")
 
 
-def serving_graph(name: str, encoder: Encoder, weights: Path, precision: Precision) -> Path:
+def serving_graph(name: str, encoder: Encoder, weights: Path, precision: Precision, layers: int = 1) -> Path:
     """The folder with the graph and tokenizer of an encoder, made when it is not in the cache yet.
 
     Parameters
@@ -38,35 +39,40 @@ def serving_graph(name: str, encoder: Encoder, weights: Path, precision: Precisi
     weights : Path
         The folder that `stancemap.encoders.find` gave.
     precision : {"fp32", "int8"}
-        int8 quantises weights per channel and activations dynamically: a quarter of the bytes, about a third of
-        the time, other vectors.
+        int8 quantises the weights of every product in blocks of `BLOCK`, each with a scale of its own: less than
+        half the bytes, about half the time, vectors at a cosine of 0.999. Scales for whole tensors are quicker
+        still, but the few large activations of such encoders spoil them (cosine 0.90 on mpnet, and three points
+        of macro-F1).
+    layers : int, default 1
+        How many of the last layers give a vector; the vectors stand side by side, the last layer's first.
 
     Raises
     ------
     EncoderError
         When the graph's vectors differ from torch's.
     """
-    key = f"{digest(weights / WEIGHTS)[:16]}-{encoder.pooling}-{precision}-{VERSION}"
+    key = f"{digest(weights / WEIGHTS)[:16]}-{encoder.pooling}-{precision}-{layers}-{VERSION}"
     folder = cache() / "graphs" / key
     if not (folder / GRAPH).is_file():
         with task(f"exporting {name} ({precision})"), replacing(folder) as draft:
             shutil.copy(weights / TOKENIZER, draft / TOKENIZER)
-            _export(weights, encoder, draft / GRAPH)
+            module = _pooled(weights, encoder.pooling, layers)
+            _export(module, draft / GRAPH)
             _strip(draft / GRAPH)
-            _check(name, encoder, weights, draft)
+            _check(name, encoder, module, draft)
             if precision == "int8":
                 _quantise(draft / GRAPH)
     return folder
 
 
-def _export(weights: Path, encoder: Encoder, path: Path) -> None:
+def _export(module: Any, path: Path) -> None:
     import torch
 
     example = torch.arange(5, 22).repeat(2, 1)
     shapes = {"input_ids": {0: torch.export.Dim("batch", min=1), 1: torch.export.Dim("length", min=2, max=512)}}
     with quiet():  # the exporter deprecates its own insides, and misses libraries that nobody asked for
         torch.onnx.export(
-            _pooled(weights, encoder.pooling),
+            module,
             (example,),
             path,
             input_names=["input_ids"],
@@ -89,7 +95,7 @@ def _strip(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _pooled(weights: Path, pooling: str) -> Any:
+def _pooled(weights: Path, pooling: str, layers: int) -> Any:
     """The encoder with its pooling as one torch module; no mask, because texts come unpadded."""
     import torch
     from transformers import AutoModel
@@ -104,18 +110,18 @@ def _pooled(weights: Path, pooling: str) -> Any:
 
         def forward(self, input_ids: Any) -> Any:
             mask = torch.ones_like(input_ids)
-            hidden = self.encoder(input_ids=input_ids, attention_mask=mask).last_hidden_state
-            pooled = hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0]
-            return torch.nn.functional.normalize(pooled, dim=-1)
+            states = self.encoder(input_ids=input_ids, attention_mask=mask, output_hidden_states=True).hidden_states
+            some = [states[-1 - layer] for layer in range(layers)]
+            pooled = [hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0] for hidden in some]
+            return torch.cat([torch.nn.functional.normalize(one, dim=-1) for one in pooled], dim=-1)
 
     return Pooled().eval()  # the wrapper too, or dropout is exported
 
 
-def _check(name: str, encoder: Encoder, weights: Path, folder: Path) -> None:
+def _check(name: str, encoder: Encoder, module: Any, folder: Path) -> None:
     import torch
 
     served = SentenceEncoder(folder, encoder.max_length)
-    module = _pooled(weights, encoder.pooling)
     with torch.inference_mode():
         expected = [module(torch.tensor([ids]))[0].numpy() for ids in served.tokenize(PROBES)]
     gap = float(np.abs(served.encode(PROBES) - np.stack(expected)).max())
@@ -125,11 +131,10 @@ def _check(name: str, encoder: Encoder, weights: Path, folder: Path) -> None:
 
 
 def _quantise(path: Path) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
-    exact = path.with_name("exact.onnx")
-    path.rename(exact)
-    with quiet():  # it warns that shapes were not inferred first, which the exporter did
-        # reduce_range: without it, processors that lack VNNI saturate and give other vectors
-        quantize_dynamic(exact, path, weight_type=QuantType.QInt8, per_channel=True, reduce_range=True)
-    exact.unlink()
+    with quiet():  # it tells of every product
+        quantiser = MatMulNBitsQuantizer(onnx.load(path), bits=8, block_size=BLOCK, is_symmetric=True, accuracy_level=4)
+        quantiser.process()
+    onnx.save(quantiser.model.model, path)

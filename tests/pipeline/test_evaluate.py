@@ -67,7 +67,7 @@ def test_the_value_lies_in_its_interval(finished, split, name):
 @all_models
 def test_the_predictions_are_of_every_row_of_the_split(finished, model, split):
     found, rows = predictions(finished, model, split), rows_of(finished, split)
-    assert list(found.columns) == ["id", "document", "target", "label", *(f"p({label})" for label in LABELS)]
+    assert list(found.columns) == ["id", "document", "target", "label", "weight", *(f"p({label})" for label in LABELS)]
     for column in ("id", "document", "target"):
         assert found[column].tolist() == rows[column].tolist()
     assert found["label"].tolist() == [LABELS[index] for index in rows["label"]]
@@ -110,7 +110,7 @@ def test_the_scores_of_each_label_can_be_counted_again_from_the_predictions(fini
 def test_a_slice_has_the_n_of_its_target_genre_or_tag_and_none_is_left_out(finished, model):
     rows = rows_of(finished, "test")
     counted = {("target", value): n for value, n in Counter(rows["target"]).items()}
-    counted |= {("genre", value): n for value, n in Counter(rows["genre"]).items()}
+    counted |= {(kind, value): n for kind in ("genre", "register") for value, n in Counter(rows[kind]).items()}
     counted |= {("tags", value): n for value, n in Counter(tag for tags in rows["tags"] for tag in tags).items()}
     found = {(one["slice"], one["value"]): int(one["n"]) for one in table(finished, model, "slices")}
     assert found == {key: n for key, n in counted.items() if n >= SMALLEST}

@@ -23,8 +23,18 @@ def say(project, model, hits, sure):
     probabilities[np.arange(60), said] = sure
     rows = [str(number) for number in range(60)]
     table = pd.DataFrame({"id": rows, "document": rows, "target": "t", "label": [LABELS[label] for label in truth]})
+    table["weight"] = 1.0
     table[[f"p({label})" for label in LABELS]] = probabilities
     table.to_parquet(project.report("withdrawal", model) / "details" / "predictions-validation.parquet", index=False)
+
+
+def weigh(project, weights):
+    """Give the 60 rows of every model these weights."""
+    for model in MODELS:
+        path = project.report("withdrawal", model) / "details" / "predictions-validation.parquet"
+        table = pd.read_parquet(path)
+        table["weight"] = weights
+        table.to_parquet(path, index=False)
 
 
 def configure(project, old, new):
@@ -199,3 +209,12 @@ def test_models_that_were_scored_on_different_rows_are_not_compared(told):
         "The models majority and ngram were scored on different rows of withdrawal. "
         "Run `stancemap evaluate withdrawal ngram` again, or `dvc repro`."
     )
+
+
+def test_rows_that_count_less_in_training_do_not_judge(told):
+    """On the last 15 rows only the model that is right most often is wrong throughout."""
+    say(told, "majority", hits=60, sure=0.4)
+    weigh(told, [0.3] * 45 + [1.0] * 15)
+    selection = select(told, "withdrawal")
+    assert (selection["champion"], selection["n"]) == ("majority", 15)
+    assert [round(one["behind"], 2) for one in selection["others"]] == [0.67, 1.0]

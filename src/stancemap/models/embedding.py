@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from numpy.typing import NDArray
 
 from stancemap.heads import LinearHead
@@ -25,10 +25,12 @@ SHARD = 512  # texts encoded between two files of the vector cache: what a Ctrl-
 
 
 class Embedding(StanceModel):
-    """Logistic regression on [text, target, text * target, |text - target|].
+    """Logistic regression on [text, target, text * target, |text - target|], the text also in earlier layers.
 
     The four blocks are those of Conneau et al. 2017 ("Supervised Learning of Universal Sentence
-    Representations", section 3.1) for a pair of sentences.
+    Representations", section 3.1) for a pair of sentences. The last layers of an encoder made for similarity say
+    what a sentence is about; those before it keep more of how it says it (Jawahar et al. 2019, "What Does BERT Learn
+    about the Structure of Language?", section 4), and they cost nothing more.
 
     Parameters
     ----------
@@ -38,6 +40,8 @@ class Embedding(StanceModel):
         The graph that serves.
     c : float, default 1.0
         Inverse strength of the L2 penalty.
+    layers : int, default 1
+        How many of the encoder's last layers the text is read from.
     seed : int, default 0
         Seed of the folds that the calibration rests on.
     """
@@ -47,11 +51,13 @@ class Embedding(StanceModel):
         encoder: str,
         precision: Literal["fp32", "int8"] = "int8",
         c: Annotated[float, Gt(0)] = 1.0,
+        layers: Annotated[int, Ge(1), Le(12)] = 1,
         seed: Annotated[int, Ge(0)] = 0,
     ) -> None:
         self.encoder = encoder
         self.precision = precision
         self.c = c
+        self.layers = layers
         self.seed = seed
 
     def _fit(self, frame: Frame, y: NDArray[np.int64]) -> None:
@@ -67,7 +73,7 @@ class Embedding(StanceModel):
         from stancemap.schema import read
 
         config = read(require().encoder_file(self.encoder), Encoder)
-        self.folder_ = serving_graph(self.encoder, config, find(self.encoder, config), self.precision)
+        self.folder_ = serving_graph(self.encoder, config, find(self.encoder, config), self.precision, self.layers)
         self.max_length_ = config.max_length
         self.sentences_ = SentenceEncoder(self.folder_, config.max_length)
         self.targets_: dict[str, Vectors] = {}
@@ -76,16 +82,18 @@ class Embedding(StanceModel):
         texts = encode(list(frame["text"]))
         aims = self._aims(list(frame["target"]))
         # A product of unit vectors shrinks with their width; the root of it keeps the blocks on one scale.
-        product = texts * aims * np.float32(np.sqrt(texts.shape[1]))
-        return np.hstack([texts, aims, product, np.abs(texts - aims)])
+        last = texts[:, : aims.shape[1]]
+        product = last * aims * np.float32(np.sqrt(aims.shape[1]))
+        return np.hstack([texts, aims, product, np.abs(last - aims)])
 
     def _aims(self, targets: list[str]) -> Vectors:
-        """Vectors of targets; those seen before are kept, because most callers ask about one."""
+        """Vectors of targets, by the last layer; those seen before are kept, because most callers ask about one."""
         new = [target for target in dict.fromkeys(targets) if target not in self.targets_]
         if len(self.targets_) + len(new) > TARGETS:
             self.targets_.clear()
             new = list(dict.fromkeys(targets))
-        self.targets_.update(zip(new, self.sentences_.encode(new), strict=True))
+        width = self.sentences_.width // self.layers
+        self.targets_.update(zip(new, self.sentences_.encode(new)[:, :width], strict=True))
         return np.stack([self.targets_[target] for target in targets])
 
     def _cached(self, texts: Sequence[str]) -> Vectors:

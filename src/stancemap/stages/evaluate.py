@@ -28,7 +28,7 @@ from stancemap.schema import read
 from stancemap.threads import pinned
 
 Columns = dict[str, list[Any]]
-SLICES = ("target", "genre", "tags")
+SLICES = ("register", "target", "genre", "tags")
 SMALLEST = 20  # rows of a slice worth a score
 DRAWS = 500  # resamples for the interval of a slice: there are many slices, and nobody chooses by them
 
@@ -116,7 +116,7 @@ def slices(columns: Columns, scored: Scored, pipeline: Pipeline) -> list[dict[st
     """Macro-F1 with its interval, and n, of every target, genre and tag with enough rows."""
     table = []
     how = pipeline.bootstrap.model_copy(update={"resamples": min(pipeline.bootstrap.resamples, DRAWS)})
-    for kind in SLICES:
+    for kind in [kind for kind in SLICES if kind in columns]:  # a single file has no registers
         values = columns[kind]
         for value in sorted({one for cell in values for one in _cell(cell)}):
             rows = np.array([row for row, cell in enumerate(values) if value in _cell(cell)], dtype=np.int64)
@@ -134,7 +134,7 @@ def _cell(cell: Any) -> Sequence[str]:
 def _write_predictions(path: Path, columns: Columns, scored: Scored, model: StanceModel) -> None:
     import pandas as pd
 
-    table = pd.DataFrame({key: columns[key] for key in ("id", "document", "target", "label")})
+    table = pd.DataFrame({key: columns[key] for key in ("id", "document", "target", "label", "weight")})
     for number, label in enumerate(model.classes_):
         table[f"p({label})"] = scored.probabilities[:, number]
     table.to_parquet(path, index=False)

@@ -18,6 +18,8 @@ from stancemap.schema import read
 def select(project: Project, dataset: str) -> dict[str, Any]:
     """Compare the models of `pipeline.yaml` on validation and write `reports/DATASET/selection.json`.
 
+    Only rows of the greatest weight count (`weights` in the dataset's config); without weights, all do.
+
     The paired bootstrap of documents (Berg-Kirkpatrick et al. 2012, "An Empirical Investigation of Statistical
     Significance in NLP") gives the probability that the winner beats each of the others.
 
@@ -33,6 +35,7 @@ def select(project: Project, dataset: str) -> dict[str, Any]:
     check_metric(pipeline.metric, project.pipeline_file)
     tables = {model: _predictions(project, dataset, model) for model in pipeline.models}
     _refuse_other_rows(tables, dataset)
+    tables = {model: _judging(table) for model, table in tables.items()}
     scored = {model: _scored(table) for model, table in tables.items()}
     sign = -1 if pipeline.metric in LOWER_IS_BETTER else 1
     metric = METRICS[pipeline.metric]
@@ -81,6 +84,11 @@ def _predictions(project: Project, dataset: str, model: str) -> Any:
 
     read_metrics(project, dataset, model)
     return pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+
+
+def _judging(table: Any) -> Any:
+    """The rows of the greatest weight: the registers that count less are there to teach, not to judge."""
+    return table[table["weight"] == table["weight"].max()]
 
 
 def _refuse_other_rows(tables: dict[str, Any], dataset: str) -> None:
