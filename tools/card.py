@@ -29,10 +29,11 @@ Cells = list[list[str]]
 
 @dataclass(frozen=True)
 class Corpus:
-    """The examples, their repaired texts, and the dataset's config."""
+    """The examples, their repaired texts and targets, and the dataset's config."""
 
     examples: list[Example]
     texts: list[str]
+    targets: list[str]
     dataset: Dataset
 
 
@@ -40,7 +41,8 @@ def corpus() -> Corpus:
     """The corpus as `prepare` reads it."""
     dataset = read(ROOT / "configs" / "datasets" / "withdrawal.yaml", Dataset)
     examples = parse_rows(read_raw(dataset, FOLDER), dataset, check_text)
-    return Corpus(examples, [repair(example.text).text for example in examples], dataset)
+    texts, targets = ([repair(getattr(one, key)).text for one in examples] for key in ("text", "target"))
+    return Corpus(examples, texts, targets, dataset)
 
 
 def prefix(example: Example) -> str:
@@ -99,13 +101,13 @@ def _shown(one: Agreement) -> list[str]:
 
 def cues(found: Corpus) -> str:
     """The share of each label among the rows with a cue word, a negation, no holder."""
-    table, _ = tables(as_rows(found.examples, found.texts), found.dataset.classes, found.dataset.audit)
+    table, _ = tables(as_rows(found.examples, found.texts, found.targets), found.dataset.classes, found.dataset.audit)
     return _drawn([[cell.replace("|", "\\|") for cell in row[:5]] for row in table.rows], left=1)
 
 
 def lengths(found: Corpus) -> str:
     """Words by label."""
-    _, table = tables(as_rows(found.examples, found.texts), found.dataset.classes, found.dataset.audit)
+    _, table = tables(as_rows(found.examples, found.texts, found.targets), found.dataset.classes, found.dataset.audit)
     return _drawn([list(row) for row in table.rows], left=1)
 
 

@@ -25,7 +25,7 @@ class Agreement:
     @property
     def share(self) -> float:
         """The share of rows on which all coders agree."""
-        return 1 - self.differ / self.n
+        return 1 - self.differ / self.n if self.n else 1.0
 
 
 def agreement(coders: Sequence[Sequence[str]]) -> Agreement:
@@ -38,6 +38,7 @@ def agreement(coders: Sequence[Sequence[str]]) -> Agreement:
     """
     from krippendorff import alpha
 
+    coders = [row for row in coders if len(row) > 1]
     names = sorted({label for row in coders for label in row})
     differ = sum(len(set(row)) > 1 for row in coders)
     if len(names) < 2:

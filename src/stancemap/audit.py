@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from stancemap.agreement import Agreement, by_slice
-from stancemap.bundle import read_json
+from stancemap.bundle import read_bundle, read_json
 from stancemap.checks import Row, Table, as_rows, breaches, tables
 from stancemap.config import Dataset, Pipeline
 from stancemap.datasets.base import read_raw
+from stancemap.errors import DataError, InputError, explain
 from stancemap.examples import Example, parse_rows
 from stancemap.likeness import likeness_tables
 from stancemap.metrics import macro_f1, with_interval
@@ -26,9 +27,11 @@ from stancemap.progress import task
 from stancemap.project import Project
 from stancemap.repair import check_text, repair
 from stancemap.report import cell
+from stancemap.runtime import GRAPH
 from stancemap.schema import read
 from stancemap.shortcuts import VIEWS, Columns, out_of_fold, suspects
 from stancemap.splits import near_duplicates
+from stancemap.threads import pinned
 
 SHOWN = 15  # pairs and suspects listed
 TOKENS = 2000  # of a genre's words compared: distinct-n falls with length
@@ -43,70 +46,104 @@ class Audit:
     breaches: tuple[str, ...]
 
 
-def audit(project: Project, name: str, beside: Sequence[Mapping[str, Any]] | None = None) -> Audit:
+def audit(project: Project, name: str, beside: Sequence[tuple[str, Mapping[str, Any]]] | None = None) -> Audit:
     """Count everything in a corpus that could give its labels away; nothing is written.
 
     Parameters
     ----------
-    project, name
-        Which dataset; it need not be prepared.
-    beside : sequence of mapping, optional
-        Other text to compare with: rows with `text`, and `document` where several belong together.
+    project : Project
+        Where the configs and the raw files lie.
+    name : str
+        The dataset; it need not be prepared.
+    beside : sequence of (str, mapping), optional
+        Other text to compare with: what errors call a row, and the row with its `text`, and `document` where several
+        belong together.
 
     Raises
     ------
     ConfigError
         When a config is wrong.
     DataError
-        When a row is wrong.
+        When a row is wrong, a label has none, or there is too little text to compare.
+    InputError
+        When a text of `beside` cannot be used.
     """
     pipeline = read(project.pipeline_file, Pipeline)
     dataset = read(project.dataset_file(name), Dataset)
     with task(f"reading {name}"):
         examples = parse_rows(read_raw(dataset, project.raw(name)), dataset, check_text)
-    texts = [repair(example.text).text for example in examples]
-    rows = as_rows(examples, texts)
+    _refuse_lacking(name, examples, dataset)
+    other = None if beside is None else _other(beside)
+    texts, targets = ([repair(getattr(one, key)).text for one in examples] for key in ("text", "target"))
+    rows = as_rows(examples, texts, targets)
     with task("finding near-duplicates"):
         pairs = near_duplicates(texts, pipeline.duplicates)
     columns: Columns = {"id": [one.id for one in examples], "text": texts}
-    columns |= {key: [getattr(one, key) for one in examples] for key in ("target", "label", "holder", "document")}
-    found = (
-        *tables(rows, dataset.classes, dataset.audit),
-        *_unread(columns, dataset, pipeline, best_model(project, name)),
-        _agreement(by_slice(examples)),
-        _diversity(examples, texts),
-        _near(rows, pairs),
-    )
-    if beside is not None:
-        graphs = sorted(project.model(name, "any").parent.glob("*/encoder.onnx"))
-        found += _compared(columns, beside, dataset, graphs[-1].parent if graphs else None, pipeline.seed)
+    columns |= {key: [getattr(one, key) for one in examples] for key in ("label", "holder", "document")}
+    columns["target"] = targets
+    with pinned(pipeline.threads):
+        found = (
+            *tables(rows, dataset.classes, dataset.audit),
+            *_unread(columns, dataset, pipeline, best_model(project, name)),
+            _agreement(by_slice(examples)),
+            _diversity(examples, texts),
+            _near(rows, pairs),
+        )
+        if other is not None:
+            ours = list(zip(texts, columns["document"], strict=True))
+            with task("comparing with the other text"):
+                found += likeness_tables([ours, other], dataset.audit.cues, _encoder(project, name), pipeline.seed)
     return Audit(f"{dataset.title}: {len(rows):,} rows", found, tuple(breaches(rows, pairs, dataset.audit)))
 
 
-def _compared(
-    columns: Columns, theirs: Sequence[Mapping[str, Any]], dataset: Dataset, encoder: Path | None, seed: int
-) -> tuple[Table, ...]:
-    """What tells the corpus from other text; see `stancemap.likeness`."""
-    other = [
-        (repair(check_text(row["text"])).text, str(row.get("document") or f"row {number}"))
-        for number, row in enumerate(theirs, start=1)
-    ]
-    ours = list(zip(columns["text"], columns["document"], strict=True))
-    with task("comparing with the other text"):
-        return likeness_tables([ours, other], dataset.audit.cues, encoder, seed)
+def _refuse_lacking(name: str, examples: Sequence[Example], dataset: Dataset) -> None:
+    """Shares and scores of labels need rows of each."""
+    lacking = [label for label in dataset.classes if label not in {example.label for example in examples}]
+    if lacking:
+        wrong = f"The dataset {name} has no row with the label {lacking[0]}"
+        raise DataError(explain(wrong, then="Add rows that carry it"))
 
 
-def best_model(project: Project, name: str) -> tuple[str, str] | None:
-    """The model that `select` chose, and its macro-F1 on test; None before the first `dvc repro`."""
+def _other(beside: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, str]]:
+    """Texts, repaired, with their documents; a row without one is a document by itself."""
+    found = []
+    for number, (where, row) in enumerate(beside, start=1):
+        try:
+            text = repair(check_text(row.get("text"))).text
+        except InputError as error:
+            raise InputError(f"{where}{error}") from None
+        document = row.get("document")
+        found.append((text, f"row {number}" if document in {None, ""} else str(document)))
+    return found
+
+
+def _encoder(project: Project, name: str) -> Path | None:
+    """The folder of a fitted model with an encoder; the best one if it has."""
+    folders = [path.parent for path in sorted(project.model(name, "any").parent.glob(f"*/{GRAPH}"))]
+    best = best_model(project, name)
+    for folder in folders:
+        read_bundle(folder)  # a file cut short is told as such
+    return next((folder for folder in folders if best and folder.name == best[0]), folders[-1] if folders else None)
+
+
+def best_model(project: Project, name: str) -> tuple[str, int, str] | None:
+    """The model that `select` chose, its n and macro-F1 on test; None before the first `dvc repro`."""
     selection = project.reports(name) / "selection.json"
     if not selection.is_file():
         return None
-    chosen = read_json(selection)["champion"]
-    path: Path = project.report(name, chosen) / "metrics.json"
-    return (chosen, cell(read_json(path)["test"]["macro_f1"])) if path.is_file() else None
+    try:
+        chosen = str(read_json(selection)["champion"])
+        found = read_json(project.report(name, chosen) / "metrics.json")["test"]
+        return chosen, int(found["n"]), cell(found["macro_f1"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise DataError(
+            explain(f"{selection} and the reports beside it cannot be read", then="Run `dvc repro`")
+        ) from None
 
 
-def _unread(columns: Columns, dataset: Dataset, pipeline: Pipeline, best: tuple[str, str] | None) -> Iterator[Table]:
+def _unread(
+    columns: Columns, dataset: Dataset, pipeline: Pipeline, best: tuple[str, int, str] | None
+) -> Iterator[Table]:
     """The scores of the views, and the suspects by the last of them."""
     body = []
     for view, features in VIEWS.items():
@@ -115,7 +152,7 @@ def _unread(columns: Columns, dataset: Dataset, pipeline: Pipeline, best: tuple[
             found = with_interval(scored, macro_f1, pipeline.bootstrap, pipeline.seed)
         body.append((view, f"{len(scored.y):,}", cell(found)))
     if best is not None:
-        body.append((f"for comparison, on test: {best[0]}", "", best[1]))
+        body.append((f"for comparison, on test: {best[0]}", f"{best[1]:,}", best[2]))
     note = (
         "Macro-F1 out of fold, documents kept whole, of a linear model that sees no more than is named. Chance: 0.33."
     )

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from stancemap.config import Audit
+from stancemap.config import Bounds
 from stancemap.errors import explain
 from stancemap.examples import Example
 
@@ -37,11 +37,11 @@ class Row:
     holder: str | None
 
 
-def as_rows(examples: Sequence[Example], texts: Sequence[str]) -> list[Row]:
-    """Examples, with their repaired texts, as the checks look at them."""
+def as_rows(examples: Sequence[Example], texts: Sequence[str], targets: Sequence[str]) -> list[Row]:
+    """Examples, with their repaired texts and targets, as the checks look at them."""
     return [
-        Row(example.id, text, example.target, example.label, example.holder)
-        for example, text in zip(examples, texts, strict=True)
+        Row(example.id, text, target, example.label, example.holder)
+        for example, text, target in zip(examples, texts, targets, strict=True)
     ]
 
 
@@ -69,7 +69,7 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def groups(rows: Sequence[Row], bounds: Audit) -> list[Group]:
+def groups(rows: Sequence[Row], bounds: Bounds) -> list[Group]:
     """The rows with each cue word, those with a negation, and those without a holder."""
     cues = {cue: re.compile(rf"\b(?:{cue})\b", re.IGNORECASE) for cue in bounds.cues}
     found = [
@@ -82,19 +82,22 @@ def groups(rows: Sequence[Row], bounds: Audit) -> list[Group]:
     return [*found, Group("no holder", silent, bounds.null_holder_share, "null_holder_share")]
 
 
-def tables(rows: Sequence[Row], classes: Sequence[str], bounds: Audit) -> list[Table]:
+def tables(rows: Sequence[Row], classes: Sequence[str], bounds: Bounds) -> list[Table]:
     """The counts by label of every group, and the lengths by label."""
     base = Counter(row.label for row in rows)
     body = [_shares("all rows", base, classes, None)]
-    body += [_shares(one.name, one.counts, classes, one.bound) for one in groups(rows, bounds)]
+    body += [
+        _shares(one.name, one.counts, classes, one.bound if len(one.rows) >= bounds.cue_rows else None)
+        for one in groups(rows, bounds)
+    ]
     head = ("rows with", "n", *classes, "at most", "kept")
     lengths = {label: [_words(row) for row in rows if row.label == label] for label in classes}
     marks = (5, 25, 50, 75, 95)
     by_label = [
-        (label, f"{len(some):,}", *(f"{np.percentile(some, mark):.0f}" for mark in marks))
+        (label, f"{len(some):,}", *(f"{np.percentile(some, mark):.0f}" if some else "–" for mark in marks))
         for label, some in lengths.items()
     ]
-    gap = f"The medians may lie {bounds.length_gap:g} words apart." if bounds.length_gap < 1e9 else ""
+    gap = f"Bound on the distance of two medians: {bounds.length_gap:g}." if bounds.length_gap < 1e9 else ""
     return [
         Table("Cue × label", "Share of each label among the rows with a mark.", (head, *body)),
         Table(
@@ -108,7 +111,7 @@ def tables(rows: Sequence[Row], classes: Sequence[str], bounds: Audit) -> list[T
 def _shares(name: str, counts: Counter[str], classes: Sequence[str], bound: float | None) -> tuple[str, ...]:
     n = counts.total()
     shares = [counts[label] / n if n else 0.0 for label in classes]
-    verdict = ("", "") if bound is None else (f"{bound:.0%}", "yes" if max(shares) <= bound else "NO")
+    verdict = ("", "") if bound is None else (f"{bound:.4g}", "yes" if max(shares) <= bound else "NO")
     return (name, f"{n:,}", *(f"{share:.1%}" for share in shares), *verdict)
 
 
@@ -116,7 +119,7 @@ def _words(row: Row) -> int:
     return len(row.text.split())
 
 
-def breaches(rows: Sequence[Row], pairs: Sequence[tuple[int, int, float]], bounds: Audit) -> list[str]:
+def breaches(rows: Sequence[Row], pairs: Sequence[tuple[int, int, float]], bounds: Bounds) -> list[str]:
     """What breaks the bounds of the dataset's config: a sentence for each, with the ids of rows to look at.
 
     Parameters
@@ -125,7 +128,7 @@ def breaches(rows: Sequence[Row], pairs: Sequence[tuple[int, int, float]], bound
         All rows.
     pairs : sequence of (int, int, float)
         Near-duplicates, as `stancemap.splits.near_duplicates` gives them.
-    bounds : Audit
+    bounds : Bounds
         The section `audit` of the dataset's config.
     """
     found = [fault for one in groups(rows, bounds) if (fault := _lopsided(one, bounds.cue_rows))]
@@ -136,17 +139,17 @@ def _lopsided(group: Group, least: int) -> str | None:
     if len(group.rows) < least:
         return None
     label, count = group.counts.most_common(1)[0]
-    if count <= group.bound * len(group.rows):
+    if count / len(group.rows) <= group.bound:
         return None
     wrong = f"{count / len(group.rows):.1%} of the {len(group.rows):,} rows with {group.name!r} are {label}"
     ids = [row.id for row in group.rows if row.label == label]
-    return explain(wrong, allowed=f"at most {group.bound:.0%}", then=_then(group.key, ids))
+    return explain(wrong, allowed=f"at most {group.bound:.4g}", then=_then(group.key, ids))
 
 
 def _uneven(rows: Sequence[Row], gap: float) -> list[str]:
     lengths = {
         label: float(np.median([_words(row) for row in rows if row.label == label]))
-        for label in {row.label for row in rows}
+        for label in sorted({row.label for row in rows})
     }
     if not lengths:
         return []

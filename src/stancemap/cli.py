@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from stancemap.errors import DataError, StancemapError
+from stancemap.errors import DataError, InputError, StancemapError, explain
 from stancemap.progress import bars_on, show_with
 from stancemap.project import require
 
@@ -193,11 +194,20 @@ def audit(
     from stancemap.page import render
     from stancemap.tables import read_texts
 
-    found = run(require(), dataset, None if beside is None else read_texts(beside, "text", None, None).rows)
+    if beside is not None and not beside.is_file():
+        raise InputError(explain(f"There is no file {beside}", then="Mend the name"))
+    if html is not None and html.is_dir():
+        raise InputError(explain(f"{html} is a folder", then="Name a file"))
+    texts = None if beside is None else read_texts(beside, "text", None, None)
+    found = run(require(), dataset, None if texts is None else list(zip(texts.names, texts.rows, strict=True)))
     for one in found.tables:
         _print_table([list(row) for row in one.rows], f"{one.title}: {one.note}")
     if html is not None:
-        write_text(html, render(found))
+        try:
+            write_text(html, render(found))
+        except OSError as error:
+            wrong = f"{html} cannot be written: {error.strerror}"
+            raise InputError(explain(wrong, then="Name another place")) from None
         _say(f"written to {html}")
     if found.breaches:
         raise DataError("\n".join(found.breaches))
@@ -216,9 +226,11 @@ def _print_scores(metrics: dict[str, Any]) -> None:
 
 
 def _print_table(rows: list[list[str]], title: str | None) -> None:
-    table = Table(*rows[0], title=title, title_justify="left")
+    table = Table(title=None if title is None else Text(title, style="table.title"), title_justify="left")
+    for name in rows[0]:
+        table.add_column(Text(name))
     for row in rows[1:]:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # a text may hold [brackets], which are no markup
     out.print(table)
 
 

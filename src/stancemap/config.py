@@ -83,7 +83,7 @@ class Target(Frozen):
     words: tuple[str, ...] = ()
 
 
-class Audit(Frozen):
+class Bounds(Frozen):
     """What a dataset must keep to, lest a label show in something that is no stance; `prepare` refuses the rest."""
 
     cues: tuple[Annotated[str, Field(min_length=1)], ...] = ()  # regular expressions, whole words, any case
@@ -100,7 +100,8 @@ class Audit(Frozen):
         for cue in cues:
             try:
                 re.compile(cue)
-            except re.error as error:
+                re.compile(rf"\b(?:{cue})\b", re.IGNORECASE)  # as it will be used
+            except (re.error, OverflowError) as error:
                 raise ValueError(f"{cue!r} is no regular expression: {error}") from None
         return cues
 
@@ -116,8 +117,8 @@ class Dataset(Frozen):
     target: Target
     licence: str
     source: str = "written for this project"
-    weights: dict[str, Annotated[float, Field(ge=0, le=100)]] = Field(default_factory=dict)
-    audit: Audit = Audit()
+    weights: dict[str, Annotated[float, Field(gt=0, le=100)]] = Field(default_factory=dict)
+    audit: Bounds = Bounds()
 
     @field_validator("files")
     @classmethod

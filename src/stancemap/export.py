@@ -49,14 +49,14 @@ def serving_graph(name: str, encoder: Encoder, weights: Path, precision: Precisi
     Raises
     ------
     EncoderError
-        When the graph's vectors differ from torch's.
+        When the encoder has fewer layers, or the graph's vectors differ from torch's.
     """
     key = f"{digest(weights / WEIGHTS)[:16]}-{encoder.pooling}-{precision}-{layers}-{VERSION}"
     folder = cache() / "graphs" / key
     if not (folder / GRAPH).is_file():
         with task(f"exporting {name} ({precision})"), replacing(folder) as draft:
             shutil.copy(weights / TOKENIZER, draft / TOKENIZER)
-            module = _pooled(weights, encoder.pooling, layers)
+            module = _pooled(name, weights, encoder.pooling, layers)
             _export(module, draft / GRAPH)
             _strip(draft / GRAPH)
             _check(name, encoder, module, draft)
@@ -95,7 +95,7 @@ def _strip(path: Path) -> None:
     onnx.save(model, path)
 
 
-def _pooled(weights: Path, pooling: str, layers: int) -> Any:
+def _pooled(name: str, weights: Path, pooling: str, layers: int) -> Any:
     """The encoder with its pooling as one torch module; no mask, because texts come unpadded."""
     import torch
     from transformers import AutoModel
@@ -115,7 +115,14 @@ def _pooled(weights: Path, pooling: str, layers: int) -> Any:
             pooled = [hidden.mean(dim=1) if pooling == "mean" else hidden[:, 0] for hidden in some]
             return torch.cat([torch.nn.functional.normalize(one, dim=-1) for one in pooled], dim=-1)
 
-    return Pooled().eval()  # the wrapper too, or dropout is exported
+    module = Pooled().eval()  # the wrapper too, or dropout is exported
+    there = module.encoder.config.num_hidden_layers
+    if layers > there:
+        wrong = f"The encoder {name} has {there} layers"
+        raise EncoderError(
+            explain(wrong, got=layers, allowed=f"1 to {there}", then="Mend `layers` in the model's config")
+        )
+    return module
 
 
 def _check(name: str, encoder: Encoder, module: Any, folder: Path) -> None:

@@ -51,15 +51,11 @@ class LinearHead:
             Seed of the folds.
         """
         from sklearn.linear_model import LogisticRegression
-        from sklearn.model_selection import cross_val_predict
 
         estimator = LogisticRegression(C=c, max_iter=2000, random_state=seed)
         weights = np.asarray(frame["weight"], dtype=np.float64) if "weight" in frame else np.ones(len(y))
-        folds = document_folds(y, frame.get("document"), seed)
-        logits = cross_val_predict(
-            estimator, features, y, cv=folds, method="decision_function", params={"sample_weight": weights}
-        )
-        temperature = best_temperature(_per_class(logits.reshape(len(y), -1), axis=1), y, weights)
+        logits = cross_validated(estimator, features, y, weights, document_folds(y, frame.get("document"), seed))
+        temperature = best_temperature(logits, y, weights)
         fitted = estimator.fit(features, y, sample_weight=weights)
         slopes = _per_class(np.asarray(fitted.coef_, dtype=np.float64), axis=0) / temperature
         biases = _per_class(np.asarray(fitted.intercept_, dtype=np.float64), axis=0) / temperature
@@ -81,6 +77,15 @@ class LinearHead:
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> Self:
         """Take back what `arrays` gave."""
         return cls(arrays["weights"], arrays["biases"], float(arrays["temperature"][0]))
+
+
+def cross_validated(estimator: Any, features: Any, y: NDArray[np.int64], weights: Floats, folds: list[Any]) -> Floats:
+    """Log-odds of every row by an estimator that has not seen its fold, shape (n_rows, n_classes)."""
+    from sklearn.model_selection import cross_val_predict
+
+    how = {"cv": folds, "method": "decision_function", "params": {"sample_weight": weights}}
+    logits: Floats = cross_val_predict(estimator, features, y, **how)
+    return _per_class(logits.reshape(len(y), -1), axis=1)
 
 
 def _per_class(found: Floats, axis: int) -> Floats:
@@ -122,7 +127,7 @@ def document_folds(y: NDArray[np.int64], groups: Sequence[str] | None, seed: int
     Raises
     ------
     DataError
-        When a label stands in fewer than two documents.
+        When a label stands in fewer than two documents, or no way is found to hold documents back.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 

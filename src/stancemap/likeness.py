@@ -16,8 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from stancemap.checks import Table
+from stancemap.checks import NEGATION, Table
+from stancemap.errors import DataError, explain
 from stancemap.runtime import SentenceEncoder
+from stancemap.shortcuts import vocabulary
 
 Texts = Sequence[str]
 Mean = Callable[[str], float]
@@ -64,7 +66,7 @@ STATISTICS: Final[dict[str, Mean]] = {
     "% with a digit": _rate(r"\d"),
     "% with a question mark": _rate(r"\?"),
     "% with a dash": _rate(r"[–—]|--| - "),
-    "% with a negation": _rate(r"\b(?:not|no|never|nor|neither|without|cannot)\b|n['’]t\b", re.IGNORECASE),
+    "% with a negation": lambda text: 100.0 * bool(NEGATION.search(text)),
     "% with I, we or our": _rate(r"\b(?:I|[Ww]e|[Oo]ur)\b"),
     "% with said, told or says": _rate(r"\b(?:said|told|says)\b"),
 }
@@ -100,6 +102,11 @@ def told_apart(ours: NDArray[Any], theirs: NDArray[Any], documents: Sequence[str
         Kept whole by the folds.
     seed : int
         Of the folds.
+
+    Raises
+    ------
+    DataError
+        When a side has a single document.
     """
     from scipy.sparse import issparse, vstack
     from sklearn.linear_model import LogisticRegression
@@ -108,7 +115,11 @@ def told_apart(ours: NDArray[Any], theirs: NDArray[Any], documents: Sequence[str
 
     features = vstack([ours, theirs]) if issparse(ours) else np.vstack([ours, theirs])
     y = np.repeat([0, 1], [ours.shape[0], theirs.shape[0]])
-    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    fewest = min(len({documents[row] for row in np.flatnonzero(y == side).tolist()}) for side in (0, 1))
+    if fewest < 2:
+        wrong = "One of the two sides is a single document, so that nothing can be held back"
+        raise DataError(explain(wrong, then="Pass text of several documents"))
+    folds = StratifiedGroupKFold(min(FOLDS, fewest), shuffle=True, random_state=seed)
     estimator = LogisticRegression(max_iter=1000, class_weight="balanced", random_state=seed)
     odds = cross_val_predict(estimator, features, y, groups=list(documents), cv=folds, method="decision_function")
     return float(roc_auc_score(y, odds))
@@ -126,7 +137,7 @@ def telling_words(ours: Texts, theirs: Texts) -> tuple[list[tuple[str, float, fl
     from sklearn.linear_model import LogisticRegression
 
     features = CountVectorizer(binary=True, min_df=5, ngram_range=(1, 2), token_pattern=PIECE)
-    matrix = features.fit_transform([*ours, *theirs])
+    matrix = vocabulary(features, [*ours, *theirs])
     y = np.repeat([0, 1], [len(ours), len(theirs)])
     weights = LogisticRegression(C=0.3, max_iter=1000, class_weight="balanced").fit(matrix, y).coef_[0]
     names = features.get_feature_names_out()
@@ -190,7 +201,6 @@ def _sample(side: Sequence[tuple[str, str]], seed: int) -> list[tuple[str, str]]
 def _bags(ours: Texts, theirs: Texts) -> tuple[Any, Any]:
     from sklearn.feature_extraction.text import CountVectorizer
 
-    matrix = CountVectorizer(binary=True, min_df=3, ngram_range=(1, 2), token_pattern=PIECE).fit_transform(
-        [*ours, *theirs]
-    )
+    features = CountVectorizer(binary=True, min_df=3, ngram_range=(1, 2), token_pattern=PIECE)
+    matrix = vocabulary(features, [*ours, *theirs])
     return matrix[: len(ours)], matrix[len(ours) :]

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from stancemap.errors import InputError, explain, nearest
 from stancemap.repair import MENDS
 
 Random = np.random.Generator
@@ -134,17 +135,29 @@ def damage(text: str, random: Random, kinds: Sequence[str] = tuple(NOISES), most
     Damaged
         The text as it was when no kind finds a spot.
 
+    Raises
+    ------
+    InputError
+        When a kind is unknown, or `most` is below 1.
+
     Examples
     --------
     >>> random = np.random.default_rng(0)
     >>> damage("The soldiers left. Nobody stayed on.", random, ["glued-words"]).text
     'The soldiers left. Nobodystayed on.'
     """
+    unknown = [kind for kind in kinds if kind not in NOISES]
+    if unknown:
+        raise InputError(explain("There is no such kind of noise", got=unknown[0], allowed=nearest(unknown[0], NOISES)))
+    if most < 1:
+        raise InputError(explain("No kind of noise can be done", got=most, allowed="`most` of 1 or more"))
     wanted = int(random.integers(1, most + 1))
     chosen = [kind for kind in random.permutation(list(kinds)).tolist() if _SPOTS[kind].search(text)][:wanted]
     damaged = text
+    done = []
     for kind in sorted(chosen, key=list(NOISES).index):
         if spots := list(_SPOTS[kind].finditer(damaged)):
             spot = spots[int(random.integers(len(spots)))]
+            done.append(kind)
             damaged = damaged[: spot.start()] + NOISES[kind][1](spot, random) + damaged[spot.end() :]
-    return Damaged(damaged, text, tuple(sorted(chosen, key=list(NOISES).index)))
+    return Damaged(damaged, text, tuple(done))

@@ -37,8 +37,8 @@ TEMPLATE = """\
 {% endfor %}
 </html>
 """
-_SHARE = re.compile(r"\d+(\\.\d+)?%")
-_NUMBER = re.compile(r"[-+]?[\d,.]+")
+_SHARE = re.compile(r"\d+\.\d%")  # not the bounds, which are whole
+_NUMBER = re.compile(r"[-+]?\d[\d,.]*")
 
 
 def render(audit: Audit) -> str:
@@ -47,8 +47,8 @@ def render(audit: Audit) -> str:
     Examples
     --------
     >>> from stancemap.checks import Table
-    >>> page = render(Audit("Few rows", (Table("Cues", "By label.", (("cue", "pro"), ("home", "61%"))),), ()))
-    >>> "Every bound" in page, "61%" in page
+    >>> page = render(Audit("Few rows", (Table("Cues", "By label.", (("cue", "pro"), ("home", "61.0%"))),), ()))
+    >>> "Every bound" in page, "transparent 61.0%" in page
     (True, True)
     """
     from jinja2 import Environment

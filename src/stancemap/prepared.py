@@ -27,7 +27,11 @@ def load_prepared(project: Project, name: str) -> Any:
     if not all((folder / f"{split}.parquet").is_file() for split in SPLITS):
         raise DataError(explain(f"The dataset {name} is not prepared", then=f"Run `stancemap prepare {name}`"))
     datasets.disable_progress_bars()
-    return datasets.load_dataset("parquet", data_files=files, cache_dir=str(cache() / "datasets"))
+    found = datasets.load_dataset("parquet", data_files=files, cache_dir=str(cache() / "datasets"))
+    if not {"register", "weight"} <= set(found["train"].column_names):
+        wrong = f"The dataset {name} was prepared by an older stancemap"
+        raise DataError(explain(wrong, then=f"Run `stancemap prepare {name}`"))
+    return found
 
 
 def columns_of(split: Any) -> dict[str, list[Any]]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from stancemap.errors import DataError, explain
 from stancemap.metrics import Floats, Scored
 
 Columns = dict[str, list[Any]]
@@ -24,7 +25,22 @@ FOLDS: Final = 5
 def _words(texts: Sequence[str]) -> Any:
     from sklearn.feature_extraction.text import CountVectorizer
 
-    return CountVectorizer(binary=True, min_df=2).fit_transform(texts)
+    return vocabulary(CountVectorizer(binary=True, min_df=2), texts)
+
+
+def vocabulary(vectorizer: Any, texts: Sequence[str]) -> Any:
+    """What a vectorizer of scikit-learn makes of texts.
+
+    Raises
+    ------
+    DataError
+        When no word stands in enough of them.
+    """
+    try:
+        return vectorizer.fit_transform(texts)
+    except ValueError:
+        wrong = "There is too little text to count words in: none stands in enough of the rows"
+        raise DataError(explain(wrong, then="Add rows")) from None
 
 
 def _shape(columns: Columns) -> NDArray[np.float64]:
@@ -71,7 +87,7 @@ def out_of_fold(columns: Columns, features: Any, classes: Sequence[str], seed: i
     Raises
     ------
     DataError
-        When a label stands in fewer than two documents.
+        When a label stands in fewer than two documents, or no way is found to hold documents back.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict

@@ -11,7 +11,7 @@ import pytest
 
 from stancemap import cli
 from stancemap.audit import audit
-from stancemap.errors import ConfigError, DataError
+from stancemap.errors import ConfigError, DataError, InputError
 from stancemap.metrics import macro_f1
 from stancemap.page import render
 from stancemap.shortcuts import VIEWS, out_of_fold, suspects
@@ -69,7 +69,7 @@ def test_the_same_corpus_gives_the_same_audit(finished):
 
 
 def test_text_of_another_kind_is_compared_when_it_is_given(finished):
-    beside = [{"text": f"Cooks fried {number} eggs.", "document": f"d{number}"} for number in range(40)]
+    beside = [("", {"text": f"Cooks fried {number} eggs.", "document": f"d{number}"}) for number in range(40)]
     found = audit(finished, "withdrawal", beside)
     scores = {row["by"]: float(row["AUC"]) for row in table(found, "Told apart")}
     assert list(scores) == ["words and pairs of words", "vectors of embedding-tiny, 2,000 texts a side at most"]
@@ -155,7 +155,7 @@ def test_weights_stand_beside_the_rows_of_their_register(fresh):
     import pandas as pd
 
     path = fresh.dataset_file("withdrawal")
-    path.write_text(path.read_text() + 'weights: {"so*": 0.25, "*": 2}\n')
+    path.write_text(path.read_text() + 'weights: {"so*": 0.25}\n')
     prepare(fresh, "withdrawal")
     train = pd.read_parquet(fresh.prepared("withdrawal") / "train.parquet")
     assert set(zip(train["register"], train["weight"], strict=True)) == {("some", 0.25)}
@@ -166,7 +166,10 @@ def test_a_weight_for_no_register_is_refused(fresh):
     path.write_text(path.read_text() + "weights: {sme: 0.25}\n")
     with pytest.raises(ConfigError) as error:
         prepare(fresh, "withdrawal")
-    assert str(error.value) == f"{path}: weights.sme: the pattern fits no register. Allowed: some (did you mean some?)."
+    assert str(error.value) == (
+        f"{path}: weights: the pattern is the first to fit no register. Got: 'sme'. Allowed: some (did you mean "
+        "some?). Mend it, or put it before a wider one."
+    )
 
 
 def test_the_command_prints_the_tables_writes_the_page_and_ends_with_3_when_a_bound_is_broken(
@@ -181,3 +184,52 @@ def test_the_command_prints_the_tables_writes_the_page_and_ends_with_3_when_a_bo
     assert end.value.code == 3
     assert "rows with 'home' are" in captured.err
     assert "Broken bounds" in page.read_text(encoding="utf-8")
+
+
+def test_a_weight_that_an_earlier_pattern_takes_everything_from_is_refused(fresh):
+    path = fresh.dataset_file("withdrawal")
+    path.write_text(path.read_text() + 'weights: {"*": 0.3, "some": 1}\n')
+    with pytest.raises(ConfigError, match=r"the pattern is the first to fit no register\. Got: 'some'\."):
+        prepare(fresh, "withdrawal")
+
+
+def test_text_beside_that_cannot_be_used_is_named(fresh):
+    with pytest.raises(InputError) as error:
+        audit(fresh, "withdrawal", [("mine.csv:row 1: ", {"text": "They go."}), ("mine.csv:row 2: ", {"id": 3})])
+    assert str(error.value).startswith("mine.csv:row 2: The text is missing.")
+
+
+def test_a_corpus_without_a_label_is_refused(fresh):
+    path = fresh.raw("withdrawal") / "some.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if '"label": "neutral"' not in line), encoding="utf-8")
+    with pytest.raises(DataError, match=r"^The dataset withdrawal has no row with the label neutral\. Add rows"):
+        audit(fresh, "withdrawal")
+
+
+def test_brackets_in_a_text_are_shown_and_are_no_markup(fresh, monkeypatch, capsys):
+    path = fresh.raw("withdrawal") / "some.jsonl"
+    row = {"id": "x-1", "target": "withdrawal of troops", "document": "x"}
+    text = "[red]Copied[/b] text, copied and copied again."
+    copies = [{**row, "id": f"x-{n}", "text": text, "target": f"withdrawal {n}"} for n in (1, 2)]
+    lines = "".join(json.dumps({**one, "label": "neutral"}) + "\n" for one in copies)
+    path.write_text(path.read_text(encoding="utf-8") + lines, encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["stancemap", "audit", "withdrawal"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    assert "[red]Copied[/b]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--html", "configs", "configs is a folder. Name a file."),
+        ("--beside", "none.csv", "There is no file none.csv. Mend the name."),
+    ],
+)
+def test_a_wrong_place_is_told_before_anything_is_counted(fresh, monkeypatch, capsys, option, value, message):
+    monkeypatch.setattr(sys, "argv", ["stancemap", "audit", "withdrawal", option, value])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert (end.value.code, capsys.readouterr().err.strip()) == (2, f"stancemap: {message}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 from stancemap.errors import ConfigError, DataError, EncoderError
@@ -165,3 +166,47 @@ def test_a_failing_first_fit_leaves_nothing(prepared, snapshot, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fit(prepared, "withdrawal", "ngram")
     assert list((prepared.root / "models").rglob("*")) == [prepared.root / "models" / "withdrawal"]
+
+
+def test_the_text_is_read_from_as_many_layers_as_asked_for(prepared):
+    """The last layer's vector stands first, and is the one that a model of one layer has; the target has it only."""
+    configure(prepared, "embedding-tiny", "kind: embedding\nencoder: tiny\nprecision: fp32\nlayers: 2\n")
+    deep = fit(prepared, "withdrawal", "embedding-tiny")
+    configure(prepared, "embedding-tiny", "kind: embedding\nencoder: tiny\nprecision: fp32\n")
+    flat = fit(prepared, "withdrawal", "embedding-tiny")
+    texts = ["They should go.", "They stay."]
+    both, last = deep.sentences_.encode(texts), flat.sentences_.encode(texts)
+    assert (both.shape, last.shape) == ((2, 64), (2, 32))
+    assert np.allclose(both[:, :32], last, atol=1e-6)
+    assert np.allclose(np.linalg.norm(both.reshape(2, 2, 32), axis=2), 1, atol=1e-5)
+    assert deep.head_.weights.shape == (3, 64 + 3 * 32)
+
+
+def test_more_layers_than_the_encoder_has_are_refused(prepared):
+    configure(prepared, "embedding-tiny", "kind: embedding\nencoder: tiny\nlayers: 3\n")
+    assert refusal(prepared, "embedding-tiny", EncoderError) == (
+        "The encoder tiny has 2 layers. Got: 3. Allowed: 1 to 2. Mend `layers` in the model's config."
+    )
+
+
+def test_int8_by_blocks_stays_near_the_exact_vectors(prepared):
+    configure(prepared, "embedding-tiny", "kind: embedding\nencoder: tiny\nprecision: fp32\n")
+    exact = fit(prepared, "withdrawal", "embedding-tiny").sentences_
+    configure(prepared, "embedding-tiny", "kind: embedding\nencoder: tiny\nprecision: int8\n")
+    rough = fit(prepared, "withdrawal", "embedding-tiny").sentences_
+    texts = ["They should go.", "The minister said the troops would stay for another year.", "Home!"]
+    cosines = (exact.encode(texts) * rough.encode(texts)).sum(axis=1)
+    assert cosines.min() > 0.999
+    assert not np.array_equal(exact.encode(texts), rough.encode(texts))
+
+
+def test_a_model_learns_from_damaged_copies_when_its_config_says_so(prepared):
+    plain = fit(prepared, "withdrawal", "ngram")
+    text = prepared.model_file("ngram").read_text()
+    configure(prepared, "ngram", text + "noise: 1.0\n")
+    noisy = fit(prepared, "withdrawal", "ngram")
+    assert not np.array_equal(plain.head_.weights, noisy.head_.weights)
+    configure(prepared, "ngram", text + "noise: 2\n")
+    assert refusal(prepared, "ngram") == (
+        f"{prepared.model_file('ngram')}: noise: Input should be less than or equal to 1. Got: 2."
+    )

@@ -218,3 +218,34 @@ def test_rows_that_count_less_in_training_do_not_judge(told):
     selection = select(told, "withdrawal")
     assert (selection["champion"], selection["n"]) == ("majority", 15)
     assert [round(one["behind"], 2) for one in selection["others"]] == [0.67, 1.0]
+
+
+def test_rows_that_judge_one_model_must_judge_the_others_too(told):
+    weigh(told, [1.0] * 30 + [0.3] * 30)
+    path = told.report("withdrawal", "majority") / "details" / "predictions-validation.parquet"
+    table = pd.read_parquet(path)
+    table["weight"] = [0.3] * 30 + [1.0] * 30
+    table.to_parquet(path, index=False)
+    with pytest.raises(DataError, match=r"were scored on different rows of withdrawal"):
+        select(told, "withdrawal")
+
+
+def test_judging_rows_must_hold_every_label(told):
+    weigh(told, [1.0, 0.3, 0.3] * 20)
+    with pytest.raises(DataError) as error:
+        select(told, "withdrawal")
+    assert str(error.value) == (
+        "The validation rows of withdrawal that have the greatest weight lack a label. Mend `weights` in the dataset's "
+        "config."
+    )
+
+
+def test_a_report_from_before_rows_had_weights_is_refused(told):
+    path = told.report("withdrawal", "ngram") / "details" / "predictions-validation.parquet"
+    pd.read_parquet(path).drop(columns="weight").to_parquet(path, index=False)
+    with pytest.raises(DataError) as error:
+        select(told, "withdrawal")
+    assert str(error.value) == (
+        "The report of ngram on withdrawal is of an older stancemap. Run `stancemap evaluate withdrawal ngram` again, "
+        "or `dvc repro`."
+    )

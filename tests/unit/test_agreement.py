@@ -37,3 +37,8 @@ def test_slices_hold_the_rows_with_two_coders_and_small_ones_are_left_out():
     found = by_slice(some)
     assert sorted(found) == [("", "all"), ("genre", "news"), ("label", "pro"), ("register", "wire"), ("tag", "quote")]
     assert (found["", "all"].n, found["", "all"].differ) == (SMALLEST + 1, 1)
+
+
+def test_rows_with_one_coder_say_nothing_about_agreement():
+    assert agreement([["pro"], ["pro", "pro"], ["anti", "anti"]]) == agreement([["pro", "pro"], ["anti", "anti"]])
+    assert (agreement([]).n, agreement([]).share, agreement([]).alpha) == (0, 1.0, None)

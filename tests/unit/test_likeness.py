@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stancemap.errors import DataError
 from stancemap.likeness import likeness_tables, statistics, telling_words, told_apart
 
 DOCUMENTS = [f"d{number}" for number in range(200)]
@@ -68,3 +69,12 @@ def test_the_tables_name_both_sides_and_their_sizes():
     assert beside.rows[-1] == ("% with withdraw", "0.0", "100.0")
     assert apart.rows[1] == ("words and pairs of words", "1.000")
     assert (overused.title, lacking.title) == ("Ours overuses", "Ours lacks")
+
+
+def test_a_side_of_one_document_is_refused():
+    vectors = np.zeros((4, 2))
+    with pytest.raises(DataError) as error:
+        told_apart(vectors, vectors, ["d1", "d2", "d3", "d4", *["one"] * 4], 0)
+    assert str(error.value) == (
+        "One of the two sides is a single document, so that nothing can be held back. Pass text of several documents."
+    )

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stancemap.errors import InputError
 from stancemap.noise import IDIOMS, MENDABLE, NOISES, damage
 from stancemap.repair import MENDS, repair
 
@@ -20,6 +21,7 @@ TEXTS = [
     for line in path.read_text(encoding="utf-8").split("\n")
     if line
 ]
+TEXTS = [text for text in TEXTS if not repair(text).mends]  # damage upon damage can be past mending
 SENTENCES = st.sampled_from(TEXTS)
 
 
@@ -92,3 +94,23 @@ def test_a_text_without_a_spot_for_any_kind_stays_as_it_is():
 
 def test_an_idiom_is_never_made_of_another_one():
     assert [literal for literal in IDIOMS.values() if any(idiom in literal for idiom in IDIOMS)] == []
+
+
+def test_what_did_not_last_is_not_named():
+    """Of a text with one quotation mark only one kind of damage to it can be done."""
+    found = {damage('said "no', np.random.default_rng(seed), ["bad-quote", "entity"]).noises for seed in range(60)}
+    assert ("bad-quote", "entity") in found or ("bad-quote",) in found
+    for seed in range(60):
+        damaged = damage('said "no', np.random.default_rng(seed), ["bad-quote", "entity"], most=2)
+        assert ("&" in damaged.text) == ("entity" in damaged.noises)
+
+
+def test_a_kind_that_is_none_is_refused_with_the_nearest():
+    with pytest.raises(InputError) as error:
+        damage("They go.", np.random.default_rng(0), ["stray-capitals"])
+    assert str(error.value) == (
+        "There is no such kind of noise. Got: 'stray-capitals'. Allowed: "
+        f"{', '.join(sorted(NOISES))} (did you mean stray-capital?)."
+    )
+    with pytest.raises(InputError, match=r"^No kind of noise can be done\. Got: 0\. Allowed: `most` of 1 or more\.$"):
+        damage("They go.", np.random.default_rng(0), most=0)

@@ -113,7 +113,7 @@ def _metrics(scored: Scored, model: StanceModel, pipeline: Pipeline) -> dict[str
 
 
 def slices(columns: Columns, scored: Scored, pipeline: Pipeline) -> list[dict[str, Any]]:
-    """Macro-F1 with its interval, and n, of every target, genre and tag with enough rows."""
+    """Macro-F1 with its interval, and n, of every register, target, genre and tag with enough rows."""
     table = []
     how = pipeline.bootstrap.model_copy(update={"resamples": min(pipeline.bootstrap.resamples, DRAWS)})
     for kind in [kind for kind in SLICES if kind in columns]:  # a single file has no registers

@@ -37,8 +37,11 @@ def prepare(project: Project, name: str) -> dict[str, Any]:
 
     Raises
     ------
+    ConfigError
+        When a config is wrong: an unknown metric, a weight that fits no register.
     DataError
-        When a row is wrong, the same text and target stand twice, or the corpus is too small to split.
+        When a row is wrong, the same text and target stand twice, a bound of `audit` in the dataset's config is
+        broken, or the corpus is too small to split.
     """
     pipeline = read(project.pipeline_file, Pipeline)
     check_metric(pipeline.metric, project.pipeline_file)  # now, not after hours of fitting
@@ -51,7 +54,7 @@ def prepare(project: Project, name: str) -> dict[str, Any]:
     _refuse_twins(examples, texts, targets)
     with task("finding near-duplicates"):
         pairs = near_duplicates(texts, pipeline.duplicates)
-    _refuse_shortcuts(examples, texts, pairs, dataset)
+    _refuse_shortcuts(examples, texts, targets, pairs, dataset)
     groups = groups_of([example.document for example in examples], pairs)
     parts = split_rows([example.label for example in examples], groups, pipeline.split, pipeline.seed)
     weights = _weights(examples, dataset, project.dataset_file(name))
@@ -85,22 +88,23 @@ def _row(example: Example, mended: Repaired, target: str, weight: float) -> dict
 def _weights(examples: Sequence[Example], dataset: Dataset, where: Path) -> list[float]:
     """What each row counts in training: the weight of the first pattern that fits its register, else 1."""
     registers = sorted({example.source for example in examples})
-    idle = [pattern for pattern in dataset.weights if not fnmatch.filter(registers, pattern)]
-    if idle:
-        wrong = f"{where}: weights.{idle[0]}: the pattern fits no register"
-        raise ConfigError(explain(wrong, allowed=nearest(idle[0], registers)))
-    weight = {
-        register: next((one for pattern, one in dataset.weights.items() if fnmatch.fnmatch(register, pattern)), 1.0)
+    first = {
+        register: next((pattern for pattern in dataset.weights if fnmatch.fnmatch(register, pattern)), None)
         for register in registers
     }
-    return [weight[example.source] for example in examples]
+    idle = [pattern for pattern in dataset.weights if pattern not in first.values()]
+    if idle:
+        wrong = f"{where}: weights: the pattern is the first to fit no register"
+        then = "Mend it, or put it before a wider one"
+        raise ConfigError(explain(wrong, got=idle[0], allowed=nearest(idle[0], registers), then=then))
+    return [dataset.weights.get(first[example.source] or "", 1.0) for example in examples]
 
 
 def _refuse_shortcuts(
-    examples: Sequence[Example], texts: Sequence[str], pairs: Sequence[Pair], dataset: Dataset
+    examples: Sequence[Example], texts: Sequence[str], targets: Sequence[str], pairs: Sequence[Pair], dataset: Dataset
 ) -> None:
     """A corpus whose labels show in something that is no stance is a fault of data, as a wrong row is."""
-    if faults := breaches(as_rows(examples, texts), pairs, dataset.audit):
+    if faults := breaches(as_rows(examples, texts, targets), pairs, dataset.audit):
         raise DataError("\n".join(faults))
 
 

@@ -28,14 +28,14 @@ def select(project: Project, dataset: str) -> dict[str, Any]:
     ConfigError
         When the metric is unknown.
     DataError
-        When a model was not evaluated.
+        When a model was not evaluated, two were scored on different rows, or the judging rows lack a label.
     """
     pipeline = read(project.pipeline_file, Pipeline)
     read(project.dataset_file(dataset), Dataset)  # a misspelt name is told as such
     check_metric(pipeline.metric, project.pipeline_file)
     tables = {model: _predictions(project, dataset, model) for model in pipeline.models}
+    tables = {model: _judging(table, dataset) for model, table in tables.items()}
     _refuse_other_rows(tables, dataset)
-    tables = {model: _judging(table) for model, table in tables.items()}
     scored = {model: _scored(table) for model, table in tables.items()}
     sign = -1 if pipeline.metric in LOWER_IS_BETTER else 1
     metric = METRICS[pipeline.metric]
@@ -83,12 +83,20 @@ def _predictions(project: Project, dataset: str, model: str) -> Any:
     import pandas as pd
 
     read_metrics(project, dataset, model)
-    return pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+    table = pd.read_parquet(project.report(dataset, model) / "details" / "predictions-validation.parquet")
+    if "weight" not in table:
+        then = f"Run `stancemap evaluate {dataset} {model}` again, or `dvc repro`"
+        raise DataError(explain(f"The report of {model} on {dataset} is of an older stancemap", then=then))
+    return table
 
 
-def _judging(table: Any) -> Any:
+def _judging(table: Any, dataset: str) -> Any:
     """The rows of the greatest weight: the registers that count less are there to teach, not to judge."""
-    return table[table["weight"] == table["weight"].max()]
+    judging = table[table["weight"] == table["weight"].max()]
+    if judging["label"].nunique() < table["label"].nunique():
+        wrong = f"The validation rows of {dataset} that have the greatest weight lack a label"
+        raise DataError(explain(wrong, then="Mend `weights` in the dataset's config"))
+    return judging
 
 
 def _refuse_other_rows(tables: dict[str, Any], dataset: str) -> None:
