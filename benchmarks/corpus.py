@@ -60,7 +60,8 @@ class Remembered:
             self.known.update(zip(part, self.encoder.encode(part), strict=True))
             if len(new) > 256:
                 print(f"\rencoded {start + len(part):,} of {len(new):,}", end="", file=sys.stderr)
-        return np.stack([self.known[text] for text in texts])
+        vectors = [self.known[text] for text in texts]
+        return np.stack(vectors) if vectors else np.zeros((0, self.width), dtype=np.float32)
 
 
 def remember() -> None:

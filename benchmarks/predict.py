@@ -66,7 +66,7 @@ class Torch:
         from transformers import AutoModel, AutoTokenizer
 
         torch.set_num_threads(given["threads"])
-        self.torch, self.length = torch, given["max_length"]
+        self.torch, self.length, self.layers = torch, given["max_length"], given["layers"]
         self.head = load_file(Path(given["bundle"], "arrays.safetensors"))
         self.tokenizer = AutoTokenizer.from_pretrained(given["encoder"], local_files_only=True)
         self.model = AutoModel.from_pretrained(given["encoder"], local_files_only=True).eval()
@@ -75,20 +75,23 @@ class Torch:
         row = {text: number for number, text in enumerate(dict.fromkeys([*texts, *targets]))}
         vectors = self.vectors(list(row))
         text, aim = (vectors[[row[entry] for entry in column]] for column in (texts, targets))
-        features = np.hstack([text, aim, text * aim * np.float32(np.sqrt(text.shape[1])), np.abs(text - aim)])
+        width = text.shape[1] // self.layers
+        last, aim = text[:, :width], aim[:, :width]
+        features = np.hstack([text, aim, last * aim * np.float32(np.sqrt(width)), np.abs(last - aim)])
         odds = np.exp(features @ self.head["weights"].T + self.head["biases"])
         return (odds / odds.sum(axis=1, keepdims=True)).tolist()
 
     def vectors(self, texts: list[str]) -> Any:
         how = {"padding": True, "truncation": True, "max_length": self.length, "return_tensors": "pt"}
-        found = self.torch.empty(len(texts), self.model.config.hidden_size)
+        found = self.torch.empty(len(texts), self.layers * self.model.config.hidden_size)
         order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
         with self.torch.inference_mode():  # in batches of 32, sorted by length: the default of sentence-transformers
             for rows in (order[start : start + 32] for start in range(0, len(order), 32)):
                 given = self.tokenizer([texts[row] for row in rows], **how)
                 mask = given["attention_mask"].unsqueeze(-1)
-                pooled = (self.model(**given).last_hidden_state * mask).sum(1) / mask.sum(1)
-                found[rows] = self.torch.nn.functional.normalize(pooled, dim=-1)
+                states = self.model(**given, output_hidden_states=True).hidden_states[::-1][: self.layers]
+                pooled = [(state * mask).sum(1) / mask.sum(1) for state in states]
+                found[rows] = self.torch.cat([self.torch.nn.functional.normalize(one, dim=-1) for one in pooled], 1)
         return found.numpy()
 
 
@@ -142,14 +145,15 @@ class Process:
 
 def describe(made: str, model: str, threads: int) -> dict[str, Any]:
     """What a contender is told."""
-    from stancemap import bundle, config, encoders
+    from stancemap import bundle, config, encoders, schema
 
     folder = ROOT / "models" / "withdrawal" / model
     head, files = bundle.read_head(folder), list(folder.iterdir())
     given = {"class": made, "bundle": str(folder), "threads": threads, "max_length": head["state"].get("max_length")}
     if made == "Torch":
         name = head["params"]["encoder"]
-        encoder = config.read(ROOT / "configs" / "encoders" / f"{name}.yaml", config.Encoder)
+        encoder = schema.read(ROOT / "configs" / "encoders" / f"{name}.yaml", config.Encoder)
+        given["layers"] = head["params"]["layers"]
         given["encoder"] = str(encoders.find(name, encoder, offline=True))
         files = [folder / bundle.ARRAYS, *Path(given["encoder"]).iterdir()]
     return {**given, "model": megabytes(files)}
