@@ -82,12 +82,11 @@ def test_columns_follow_the_order_of_classes(fitted, train, frame):
     assert fitted.classes_.tolist() == CLASSES
     turned = unfitted(fitted).fit(train, train["label"], classes=CLASSES[::-1])
     assert turned.classes_.tolist() == CLASSES[::-1]
-    # The folds fall differently, so the temperature may differ a little; but for it, the log-odds are the same.
-    one, two = (np.log(found) for found in (turned.predict_proba(frame)[:, ::-1], fitted.predict_proba(frame)))
+    # The folds fall differently, so the temperature differs; but for it, the log-odds are those of the same columns.
+    one, two = (np.log(found) for found in (turned.predict_proba(frame), fitted.predict_proba(frame)))
     one, two = (found - found.mean(axis=1, keepdims=True) for found in (one, two))
-    factor = (one * two).sum() / (two * two).sum()
-    assert 0.8 < factor < 1.25
-    np.testing.assert_allclose(one, factor * two, rtol=0, atol=0.05)
+    assert np.corrcoef(one[:, ::-1].ravel(), two.ravel())[0, 1] > 0.99
+    assert np.corrcoef(one.ravel(), two.ravel())[0, 1] < 0.9
 
 
 def test_classes_are_sorted_unless_told(fitted, train):
