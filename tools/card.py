@@ -21,6 +21,7 @@ from stancemap.datasets.base import read_raw
 from stancemap.examples import Example, parse_rows
 from stancemap.repair import check_text, repair
 from stancemap.schema import read
+from tools.readme import filled, renew
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "data" / "withdrawal"
@@ -123,30 +124,12 @@ PARTS: dict[str, Callable[[Corpus], str]] = {
 
 def written(text: str, found: Corpus) -> str:
     """A data card with all of its numbers made anew."""
-    for name, make in PARTS.items():
-        part = make(found)
-        text, count = re.subn(
-            rf"(<!-- {name} -->).*?(<!-- /{name} -->)",
-            lambda match, part=part: f"{match[1]}{part}{match[2]}",  # type: ignore[misc]
-            text,
-            flags=re.DOTALL,
-        )
-        if count != 1:
-            raise ValueError(f"the data card needs one <!-- {name} --> and one <!-- /{name} -->; it has {count} pairs")
-    return text
+    return filled(text, {name: make(found) for name, make in PARTS.items()}, "the data card")
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite or check the data card; the exit code is 1 when a check finds it stale."""
-    path = FOLDER / "README.md"
-    before = path.read_text("utf-8")
-    after = written(before, corpus())
-    if "--check" in arguments:
-        if before != after:
-            print("data/withdrawal/README.md is stale: run python -m tools.card")
-        return int(before != after)
-    path.write_text(after, encoding="utf-8")
-    return 0
+    """Rewrite or check the data card."""
+    return renew(FOLDER / "README.md", lambda text: written(text, corpus()), "python -m tools.card", arguments)
 
 
 def _drawn(rows: Cells, left: int) -> str:

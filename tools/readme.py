@@ -11,6 +11,7 @@ import ast
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -61,31 +62,43 @@ TABLES = {"stages": stages, "models": models, "results": results}
 
 def written(text: str, root: Path = ROOT) -> str:
     """A README with all of its tables made anew."""
+    parts = {}
     for name, make in TABLES.items():
         head, *body = [f"| {' | '.join(row)} |" for row in make(root)]
         table = "\n".join([head, "|" + " --- |" * (head.count(" | ") + 1), *body])
+        parts[name] = f"\n{table}\n"
+    return filled(text, parts, "README.md")
+
+
+def filled(text: str, parts: dict[str, str], page: str) -> str:
+    """A page with each part put between the marks of its name; `page` is what errors call it."""
+    for name, part in parts.items():
         text, count = re.subn(
-            rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)",
-            lambda match, table=table: f"{match[1]}{table}\n{match[2]}",  # type: ignore[misc]
+            rf"(<!-- {name} -->).*?(<!-- /{name} -->)",
+            lambda match, part=part: f"{match[1]}{part}{match[2]}",  # type: ignore[misc]
             text,
             flags=re.DOTALL,
         )
         if count != 1:
-            raise ValueError(f"README.md needs one <!-- {name} --> and one <!-- /{name} -->; it has {count} pairs")
+            raise ValueError(f"{page} needs one <!-- {name} --> and one <!-- /{name} -->; it has {count} pairs")
     return text
 
 
-def main(arguments: list[str]) -> int:
-    """Rewrite or check README.md; the exit code is 1 when a check finds it stale."""
-    path = ROOT / "README.md"
+def renew(path: Path, make: Callable[[str], str], command: str, arguments: list[str]) -> int:
+    """Rewrite or check a page; the exit code is 1 when a check finds it stale."""
     before = path.read_text("utf-8")
-    after = written(before)
+    after = make(before)
     if "--check" in arguments:
         if before != after:
-            print("README.md is stale: run python -m tools.readme")
+            print(f"{path.relative_to(ROOT)} is stale: run {command}")
         return int(before != after)
     path.write_text(after, encoding="utf-8")
     return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Rewrite or check README.md."""
+    return renew(ROOT / "README.md", written, "python -m tools.readme", arguments)
 
 
 if __name__ == "__main__":

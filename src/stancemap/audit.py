@@ -113,7 +113,7 @@ def _other(beside: Sequence[tuple[str, Mapping[str, Any]]]) -> list[tuple[str, s
         except InputError as error:
             raise InputError(f"{where}{error}") from None
         document = row.get("document")
-        found.append((text, f"row {number}" if document in {None, ""} else str(document)))
+        found.append((text, f"row {number}" if document is None or document == "" else str(document)))
     return found
 
 

@@ -19,7 +19,6 @@ from stancemap.errors import DataError, explain
 from stancemap.metrics import Floats, Scored
 
 Columns = dict[str, list[Any]]
-FOLDS: Final = 5
 
 
 def _words(texts: Sequence[str]) -> Any:
